@@ -213,8 +213,12 @@
 //! | `layout/shape.rs` | files without a header |
 //! | `layout/columns.rs` | the columns by role |
 //! | `layout/time_columns.rs` | the columns of the time |
+//! | `unused_columns.rs` | the columns without a role |
+//! | `suspicion.rs` | what an unused column may hold, by its name |
 //! | `scan.rs` | reads all times and symbols once |
 //! | `named_symbols.rs` | symbols that rows name |
+//! | `contradictions.rs` | counts bars that contradict themselves |
+//! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |

@@ -8,6 +8,7 @@ use zip::result::ZipError;
 
 use super::replay::MomentError;
 use super::replay::zone::ZoneError;
+use crate::market::Symbol;
 use crate::task::Panicked;
 
 /// The reason why a feed cannot start or has failed.
@@ -224,6 +225,55 @@ pub enum FeedError {
         /// The text in the time column of the file's first row.
         found: String,
     },
+    /// Rows of the same time have the same symbol, but name different instruments in another column.
+    #[error(
+        "{}:{line}: `{symbol}` is several instruments: at one time, column `{column}` has `{}` and `{}`",
+        path.display(), values[0], values[1]
+    )]
+    SeveralInstruments {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the second of the two rows.
+        line: u64,
+        /// The symbol of both rows.
+        symbol: Symbol,
+        /// The name or the number of the column in which the rows differ.
+        column: String,
+        /// The values of this column in the two rows.
+        values: Box<[String; 2]>,
+    },
+    /// The names of two files give the same symbol, although the files seem to be of different instruments.
+    #[error("{}: its name gives the symbol `{symbol}`, and so does {}", path.display(), other.display())]
+    SymbolOfTwoFiles {
+        /// The second file.
+        path: PathBuf,
+        /// The first file.
+        other: PathBuf,
+        /// The symbol in both names.
+        symbol: Symbol,
+    },
+    /// The prices of a file may be in 32nds behind an apostrophe, or have an apostrophe between thousands.
+    #[error("{}: `{found}` may be a price in 32nds, or a number with an apostrophe between thousands", path.display())]
+    Fractions {
+        /// The file.
+        path: PathBuf,
+        /// The first such price.
+        found: String,
+    },
+    /// Many bars of a file contradict themselves, e.g. a high is below the low.
+    #[error("{}:{line}: {bad} of {bars} bars contradict themselves, here: {found}", path.display())]
+    Contradictions {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the first such bar.
+        line: u64,
+        /// The number of bars whose prices are not all equal.
+        bars: u64,
+        /// The number of bars that contradict themselves.
+        bad: u64,
+        /// The prices of the first such bar.
+        found: String,
+    },
     /// A file has no symbol column, and its file name does not contain a symbol.
     #[error("{}: cannot tell the symbol from the file name", path.display())]
     NoSymbol {
@@ -320,10 +370,14 @@ impl FeedError {
             | Self::NoEventLines { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
+            | Self::SeveralInstruments { .. }
+            | Self::Contradictions { .. }
+            | Self::Fractions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
             | Self::NoSymbol { .. }
+            | Self::SymbolOfTwoFiles { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
@@ -416,6 +470,18 @@ impl FeedError {
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
+            Self::SeveralInstruments { .. } => Some(
+                "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
+            ),
+            Self::SymbolOfTwoFiles { .. } => Some(
+                "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",
+            ),
+            Self::Fractions { .. } => Some(
+                "convert 32nds to decimals first; --decimal point reads the apostrophe between thousands",
+            ),
+            Self::Contradictions { .. } => Some(
+                "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",
+            ),
             Self::NoSymbol { .. } => Some("give it with --symbol NAME, or add a symbol column"),
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")

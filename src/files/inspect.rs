@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::FilesError;
 use crate::encoding;
-use crate::feed::replay::{self, Inspection, Replay};
+use crate::feed::replay::{self, Inspection, Replay, UnusedColumn};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
@@ -43,6 +43,10 @@ struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Box<RawValue>>,
     columns: IndexMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unused: Vec<Unused<'a>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    warnings: &'a [String],
     encoding: &'a str,
     delimiter: char,
     decimal: &'a str,
@@ -56,6 +60,13 @@ struct Object<'a> {
     assumed_date_order: Option<replay::DateOrder>,
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<&'a str>,
+}
+
+/// The JSON object of a column that no role uses.
+#[derive(Serialize)]
+struct Unused<'a> {
+    column: &'a str,
+    example: &'a str,
 }
 
 /// The JSON object of a file that cannot be read.
@@ -169,6 +180,8 @@ impl<'a> Object<'a> {
             first: inspection.first.as_ref().map(raw),
             last: inspection.last.as_ref().map(raw),
             columns: inspection.columns.iter().map(|(role, column)| (*role, column.as_str())).collect(),
+            unused: inspection.unused.iter().map(Unused::of).collect(),
+            warnings: &inspection.warnings,
             encoding: inspection.encoding,
             delimiter: inspection.delimiter,
             decimal: if inspection.has_decimal_comma { "," } else { "." },
@@ -181,6 +194,12 @@ impl<'a> Object<'a> {
     }
 }
 
+impl<'a> Unused<'a> {
+    fn of(column: &'a UnusedColumn) -> Self {
+        Self { column: &column.name, example: &column.example }
+    }
+}
+
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
     // File names may contain terminal control sequences, so they are made printable.
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", printable(text));
@@ -190,6 +209,17 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     let columns: Vec<String> =
         inspection.columns.iter().map(|(role, column)| format!("{role}={column}")).collect();
     line("columns", &columns.join(" "))?;
+    if !inspection.unused.is_empty() {
+        let unused: Vec<String> = inspection
+            .unused
+            .iter()
+            .map(|UnusedColumn { name, example, .. }| format!("{name} ({example})"))
+            .collect();
+        line("unused", &unused.join(", "))?;
+    }
+    for warning in &inspection.warnings {
+        line("warning", warning)?;
+    }
     let scale = match inspection.price_scale {
         0 => String::new(),
         scale => format!(", prices in units of 1e-{scale}"),
@@ -264,6 +294,10 @@ fn raw(event: &Event) -> Box<RawValue> {
     encoding::event_without_seq(&mut text, event);
     let text = String::from_utf8(text).expect("JSON is UTF-8");
     RawValue::from_string(text).expect("an event is written as JSON")
+}
+
+fn is_empty(list: &&[String]) -> bool {
+    list.is_empty()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

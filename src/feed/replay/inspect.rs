@@ -7,6 +7,7 @@ use super::number::DecimalSign;
 use super::plan::Plan;
 use super::scan::Order;
 use super::time::DateOrder;
+use super::unused_columns::{UnusedColumn, column_name};
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
@@ -49,6 +50,11 @@ pub struct Inspection {
     /// The roles, such as `time`, for which the file has a column. Each role is listed with the name or the
     /// number of its column.
     pub columns: Vec<(&'static str, String)>,
+    /// The columns that no role uses.
+    pub unused: Vec<UnusedColumn>,
+    /// The warnings about unused columns that may hold something that the layout lacks, and about an assumed
+    /// day.
+    pub warnings: Vec<String>,
     /// The character encoding of the file.
     pub encoding: &'static str,
     /// The delimiter between the cells of a line.
@@ -120,10 +126,7 @@ impl Inspection {
             }
         }
         let (first, last) = ends.of(scan.order);
-        let column = |index: usize| match sniffed.names.get(index) {
-            Some(name) if !name.is_empty() => name.clone(),
-            _ => index.to_string(),
-        };
+        let column = |index: usize| column_name(&sniffed.names, index);
         Ok(Self {
             file: part.to_string(),
             layout: sniffed.layout.name,
@@ -140,6 +143,8 @@ impl Inspection {
             first,
             last,
             columns: sniffed.layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
+            unused: sniffed.unused.clone(),
+            warnings: plan.warnings(),
             encoding: sniffed.encoding.name(),
             delimiter: char::from(sniffed.delimiter),
             has_decimal_comma: sniffed.layout.numbers.decimal == DecimalSign::Comma,

@@ -23,12 +23,14 @@ mod cells;
 mod character_encoding;
 mod config;
 mod container;
+mod contradictions;
 mod events;
 mod expand;
 mod extent;
 mod inspect;
 mod layout;
 mod merge;
+mod merged_instruments;
 mod moment;
 mod named_symbols;
 mod number;
@@ -40,11 +42,13 @@ mod row;
 mod scan;
 mod settings;
 mod sniff;
+mod suspicion;
 mod text_lines;
 mod time;
+mod unused_columns;
 pub(super) mod zone;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::mem;
 use std::path::PathBuf;
@@ -73,6 +77,7 @@ pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
 pub use time::DateOrder;
 pub(super) use time::unix_time;
+pub use unused_columns::UnusedColumn;
 pub use zone::ZoneError;
 
 /// Checked files, which can be replayed any number of times.
@@ -116,7 +121,8 @@ impl Replay {
     /// # Errors
     ///
     /// Returns an error if a file does not exist, or if all files of one configured path lack market data.
-    /// Returns an error if a file is not in time order and has more than `sort_rows` rows.
+    /// Returns an error if a file is not in time order and has more than `sort_rows` rows. Returns an error if
+    /// the names of two different instruments' files would give the same symbol.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -126,6 +132,7 @@ impl Replay {
         for path in &config.files {
             plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
+        check_names(&plans)?;
         let mut symbols = NamedSymbols::default();
         for plan in &mut plans {
             symbols.append(mem::take(&mut plan.scan.symbols));
@@ -227,6 +234,29 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         warn!(error = printable(&error.in_full()), "ignored a file that is not market data");
     }
     Ok(plans)
+}
+
+/// Checks that files with the same symbol in their names are of one instrument: the names may differ in a
+/// date, a period or the mark of a copy.
+///
+/// # Errors
+///
+/// Returns an error for the first file whose name differs in other words.
+fn check_names(plans: &[Plan]) -> Result<(), FeedError> {
+    let mut first_files: HashMap<&Symbol, &Plan> = HashMap::new();
+    for plan in plans {
+        let Some(symbol) = plan.symbol_in_name() else { continue };
+        let first = *first_files.entry(symbol).or_insert(plan);
+        let words = |plan: &Plan| path::distinct_words(&plan.part.virtual_path());
+        if words(first) != words(plan) {
+            return Err(FeedError::SymbolOfTwoFiles {
+                path: plan.part.to_string().into(),
+                other: first.part.to_string().into(),
+                symbol: symbol.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {

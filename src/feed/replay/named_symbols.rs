@@ -2,9 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::cells::Cells;
-use super::layout::Layout;
-use super::row::SymbolReader;
 use crate::market::Symbol;
 
 /// The largest number of symbols that are stored. The limit saves memory if a column with other data is
@@ -26,13 +23,9 @@ impl Default for NamedSymbols {
 }
 
 impl NamedSymbols {
-    /// Adds the symbol of a row. A row whose symbol cannot be read is ignored here, because the row is
-    /// rejected later.
-    pub fn observe(&mut self, reader: &mut SymbolReader, layout: &Layout, row: &Cells<'_>) {
-        let Self::Few(_) = self else { return };
-        if let Ok(symbol) = reader.read(layout, row) {
-            self.insert(&symbol);
-        }
+    /// Returns whether the set still takes symbols.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Few(_))
     }
 
     pub fn insert(&mut self, symbol: &Symbol) {

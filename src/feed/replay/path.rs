@@ -5,9 +5,9 @@ use crate::market::Symbol;
 
 /// Words in file names that describe the content or the source of a file, and are usually not symbols.
 const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
-    bybit candles candlestick coinbase csv currency daily dat data deribit download equity export fx historical \
-    historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
-    quote quotes sample second stock tick tickbidask ticks trade trades um utf8 weekly wiki 과거 데이터";
+    bybit candles candlestick coinbase copy csv currency daily dat data dataset deribit download equity export fx historical \
+    historicaldata historicalprices historicalquotes history hour hourly huobi intraday klines kopie kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
+    quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터";
 
 /// Currencies that may be the second half of a currency pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
@@ -25,6 +25,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// - The symbol is the first word that is neither an interval (`5min`, `d1`), nor a number, nor one of
 ///   [`OTHER_WORDS`].
 /// - The symbol includes further words that are joined to the first word with hyphens (`BTC-USD`).
+/// - The marks of a copy, such as `Copy of` and `(1)`, are left out.
 /// - If the word after the symbol is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
 ///   is not a year (`005930`).
@@ -33,15 +34,21 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// For example, the file `intraday_5min_IBM.csv` has the symbol `IBM`, and the file
 /// `eurusd-d1-bid-2017-01-01.csv` has the symbol `EURUSD`.
 ///
-/// The file names of four vendors follow other rules:
+/// The file names of six vendors follow other rules:
 ///
 /// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
+/// - `MarketWatch` names a file `Download Data - KIND_COUNTRY_EXCHANGE_SYMBOL`.
+/// - `CoinAPI` names a file `IDDI-NUMBER+SC-EXCHANGE_KIND_SYMBOL+S-NAME`.
 /// - `HistData` names a file `DAT_PROGRAM_SYMBOL_…`.
 /// - Stooq names a file `symbol_market_d`. The symbol of such a file is `SYMBOL.MARKET`.
 /// - LEAN appends the contract to the file name, and the symbol includes this contract. The file
 ///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
-    let name = stem(path);
+    let name = without_copy_mark(stem(path));
+    if let Some((_, id)) = name.split_once("+SC-") {
+        let id = id.split('+').next().unwrap_or(id);
+        return Symbol::from_name(id.splitn(3, '_').nth(2).unwrap_or(id)).ok();
+    }
     if let Some((listing, _interval)) = name.split_once(", ") {
         let symbol = listing.split_once('_').map_or(listing, |(_exchange, symbol)| symbol);
         let symbol = symbol.strip_prefix("MINI_").unwrap_or(symbol);
@@ -54,6 +61,9 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     }
     let parts: Vec<&str> = name.split(['_', ',', ' ']).collect();
     if let ["DAT", _program, symbol, ..] = parts[..] {
+        return Symbol::from_name(symbol).ok();
+    }
+    if let ["Download", "Data", "-", _kind, _country, _exchange, symbol] = parts[..] {
         return Symbol::from_name(symbol).ok();
     }
     if let [symbol, market, "d" | "w" | "m"] = parts[..]
@@ -95,16 +105,31 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
 }
 
 /// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the length of a bar in minutes
-/// follows the symbol directly, as in `EURUSD1440`.
+/// follows the symbol directly, as in `EURUSD1440`. The name of an index may end with a number, too: `JP225` in
+/// a file of hours is no `JP22`. `minutes` is the shortest time between two bars, if it is known.
 /// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
-pub fn symbol_with_period(path: &str) -> Option<Symbol> {
+pub fn symbol_with_period(path: &str, minutes: Option<i64>) -> Option<Symbol> {
     const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
     let name = stem(path);
-    let symbol =
-        PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
+    let is_length = |period: &str| minutes.is_none_or(|minutes| period.parse() == Ok(bar_length(minutes)));
+    let periods = PERIODS.iter().filter(|period| is_length(period));
+    let symbol = periods.filter_map(|period| name.strip_suffix(period)).find(|symbol| !symbol.is_empty());
     // A number at the end of several words is not a period in minutes, e.g. `EURUSD_M1_2021`.
     let symbol = symbol.filter(|symbol| !symbol.contains(['_', '-', ',', ' ']));
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
+}
+
+/// Returns the length of a bar in minutes, by the shortest time between two bars. A month counts 43,200 minutes.
+fn bar_length(minutes: i64) -> i64 {
+    if minutes >= 28 * 1440 { 43_200 } else { minutes }
+}
+
+/// Returns what is left of a file name without the words that may differ between files of one symbol: dates,
+/// periods, marks of a copy, and [`OTHER_WORDS`].
+pub fn distinct_words(path: &str) -> Vec<String> {
+    let name = without_copy_mark(stem(path)).to_lowercase();
+    let words = name.split(['_', '-', ',', ' ', '+', '.']);
+    words.filter(|word| is_name(word) && !is_period(word)).map(str::to_owned).collect()
 }
 
 /// Returns the midnight at which the day in a path begins, in nanoseconds since 1970.
@@ -125,6 +150,13 @@ pub fn day(path: &str) -> Option<i64> {
             _ => None,
         }
     })
+}
+
+/// Removes what file managers and browsers add to the name of a copy, as in `AAPL (1)` and `Copy of AAPL`.
+fn without_copy_mark(name: &str) -> &str {
+    let name = name.strip_prefix("Copy of ").or(name.strip_prefix("Kopie von ")).unwrap_or(name);
+    let number = name.strip_suffix(')').and_then(|name| name.rsplit_once('('));
+    number.filter(|(_, number)| is_number(number)).map_or(name, |(rest, _)| rest.trim_end())
 }
 
 /// Returns the file name in a path, without its extensions.
@@ -151,6 +183,15 @@ fn is_number(word: &str) -> bool {
 fn is_number_of_a_symbol(word: &str) -> bool {
     let is_year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns whether a word is the name of a month, a quarter such as `2024q1`, or the number of a part.
+fn is_period(word: &str) -> bool {
+    let digits = |c: char| c.is_ascii_digit();
+    let unit = word.trim_matches(digits);
+    time::month(unit.as_bytes()).is_some()
+        || unit.len() < word.len()
+            && ["q", "y", "v", "p", "part", "t", "vol", "no", "utc", "gmt"].contains(&unit)
 }
 
 fn is_among(words: &str, word: &str) -> bool {
@@ -199,6 +240,14 @@ mod tests {
             ("BTCUSDT-um-trades-2024-12-31.csv", "BTCUSDT"),
             ("AAPL.csv.gz", "AAPL"),
             ("AGG.csv", "AGG"),
+            ("IDDI-1204+SC-BINANCE_SPOT_ETH_USDT+S-ETHUSDT.csv.gz", "ETH_USDT"),
+            ("AAPL (1).csv", "AAPL"),
+            ("Copy of AAPL.csv", "AAPL"),
+            ("AAPL - Copy.csv", "AAPL"),
+            ("Table_IBM(2).csv", "IBM"),
+            ("stock_data_MSFT.csv", "MSFT"),
+            ("Download Data - STOCK_US_XNAS_AAPL.csv", "AAPL"),
+            ("Download Data - STOCK_US_XNAS_MSFT (3).csv", "MSFT"),
             ("IVE_tickbidask.txt", "IVE"),
             ("lean/spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "SPY"),
             ("20131007_es_minute_trade_201312_20131220.csv", "ES_201312_20131220"),
@@ -210,9 +259,61 @@ mod tests {
     }
 
     #[test]
+    fn a_period_behind_the_symbol_is_the_time_between_bars() {
+        for (name, minutes, symbol) in [
+            ("EURUSD1440.csv", Some(1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(29 * 1440), "EURUSD"),
+            ("US305.csv", Some(5), "US30"),
+            ("US30.csv", Some(60), "US30"),
+            ("JP225.csv", Some(60), "JP225"),
+            ("EURUSD60.csv", None, "EURUSD"),
+        ] {
+            let found = super::symbol_with_period(name, minutes).map(|symbol| symbol.to_string());
+            assert_eq!(found.as_deref(), Some(symbol), "{name}");
+        }
+    }
+
+    #[test]
     fn a_name_of_other_words_only_has_no_symbol() {
-        for name in ["HistoricalData.csv", "trades.csv", "bars-1m.csv", "ticks.csv", "2006-min-005.txt"] {
+        for name in [
+            "HistoricalData.csv",
+            "HistoricalQuotes.csv",
+            "HistoricalQuotes (1).csv",
+            "train.csv",
+            "stock_data.csv",
+            "Download Data.csv",
+            "Table_.csv",
+            "Copy of data (2).csv",
+            "trades.csv",
+            "bars-1m.csv",
+            "ticks.csv",
+            "2006-min-005.txt",
+        ] {
             assert_eq!(super::symbol(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_one_symbol_differ_in_a_period_a_kind_or_the_mark_of_a_copy() {
+        let is_one = |one: &str, other: &str| super::distinct_words(one) == super::distinct_words(other);
+
+        for (one, other) in [
+            ("AAPL_20240102.csv", "AAPL_20240103.csv.gz"),
+            ("AAPL_2024-01-02.csv", "aapl.csv"),
+            ("AAPL.csv", "AAPL (1).csv"),
+            ("AAPL.csv", "Copy of AAPL.csv"),
+            ("AAPL_1min_2024Q1.csv", "AAPL_5min_Mar2024.csv"),
+            ("spy_minute_trade.csv", "spy_minute_quote.csv"),
+            ("x/BTCUSDT.csv", "y/BTCUSDT.csv"),
+        ] {
+            assert!(is_one(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("CFE_F24_VX.csv", "CFE_G24_VX.csv"),
+            ("CRUDE_W.csv", "CRUDE_W_mini.csv"),
+            ("CRUDE_W.csv", "CRUDE_ICE.csv"),
+        ] {
+            assert!(!is_one(one, other), "{one} {other}");
         }
     }
 

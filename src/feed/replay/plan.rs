@@ -7,9 +7,11 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::container::Part;
+use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
-use super::layout::{Layout, Role};
+use super::layout::{Layout, Role, TimeColumns, TimeOfDayForm};
+use super::merged_instruments::Merged;
 use super::path;
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
@@ -17,10 +19,16 @@ use super::row::{Reason, RejectedRow, RowReader};
 use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
 use super::settings::Settings;
 use super::sniff::{Sniffed, sniff};
+use super::suspicion::Suspicion;
+use super::time::MidnightUnit;
 use super::zone::Zone;
 use crate::feed::error::FeedError;
+use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::Symbol;
+use crate::market::{Symbol, Time};
+
+/// A file of fewer seconds of one day, read as milliseconds since midnight, may be a file of seconds.
+const SECONDS_IN_MILLIS: u64 = 87;
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
@@ -53,9 +61,12 @@ impl Plan {
             (Some(_), _) => None,
             (None, Some(symbol)) => Some(symbol.clone()),
             (None, None) => {
-                let read =
-                    if sniffed.layout.has_period_in_name { path::symbol_with_period } else { path::symbol };
-                let symbol = read(&part.virtual_path());
+                let path = part.virtual_path();
+                let symbol = if sniffed.layout.has_period_in_name {
+                    path::symbol_with_period(&path, sniffed.minutes_between_rows)
+                } else {
+                    path::symbol(&path)
+                };
                 Some(symbol.ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })?)
             }
         };
@@ -76,6 +87,8 @@ impl Plan {
             settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
         };
+        plan.check_instruments()?;
+        plan.check_bars()?;
         plan.try_rows()?;
         let Scan { rows, order, .. } = plan.scan;
         if order != Order::Ascending && rows > settings.sort_rows as u64 {
@@ -84,6 +97,94 @@ impl Plan {
         }
         plan.log();
         Ok(plan)
+    }
+
+    /// Returns an error if one symbol stands for several instruments, unless the configuration says which
+    /// symbol the rows have.
+    fn check_instruments(&self) -> Result<(), FeedError> {
+        let Settings { symbol, map, .. } = &*self.settings;
+        let is_mapped = map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
+        let is_given = is_mapped || symbol.is_some() && self.layout.symbol.is_none();
+        match &self.scan.merged {
+            Some((line, Merged { symbol, column, values })) if !is_given => {
+                Err(FeedError::SeveralInstruments {
+                    path: self.part.to_string().into(),
+                    line: *line,
+                    symbol: symbol.clone(),
+                    column: column.clone(),
+                    values: values.clone().into(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns an error if many bars contradict themselves.
+    fn check_bars(&self) -> Result<(), FeedError> {
+        match &self.scan.contradictions {
+            found @ Contradictions { bars, bad, first: Some((line, prices)) } if found.are_many() => {
+                Err(FeedError::Contradictions {
+                    path: self.part.to_string().into(),
+                    line: *line,
+                    bars: *bars,
+                    bad: *bad,
+                    found: prices.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns warnings if the day of the times comes from a folder, if the times of day begin again, or if their
+    /// unit is in doubt.
+    fn warnings_about_the_day(&self) -> impl Iterator<Item = String> {
+        let path = self.part.virtual_path();
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let day = match self.layout.time {
+            TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(Time::from_nanos(day)),
+            TimeColumns::One(_) | TimeColumns::Two { .. } => None,
+        };
+        let of_folder = day.filter(|_| path::day(name).is_none()).map(|day| {
+            let day = day.to_string();
+            let day = day.split('T').next().unwrap_or_default();
+            format!("the times have no date, so the day {day} in the name of a folder is assumed")
+        });
+        let again = day
+            .filter(|_| self.scan.order == Order::Unsorted)
+            .map(|_| "the times of day fall and rise, but all are read as times of one day".to_owned());
+        let is_counted = matches!(
+            self.layout.time,
+            TimeColumns::TimeOfDay { form: TimeOfDayForm::Counted(MidnightUnit::Milliseconds), .. }
+        );
+        let is_short = self.scan.span.is_some_and(|(first, last)| {
+            last.as_nanos().abs_diff(first.as_nanos()) < SECONDS_IN_MILLIS * 1_000_000_000
+        });
+        let may_be_seconds = (is_counted && is_short && self.scan.rows > 1)
+            .then(|| "the times are read as milliseconds since midnight, and could be seconds".to_owned());
+        of_folder.into_iter().chain(again).chain(may_be_seconds)
+    }
+
+    /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about
+    /// an assumed day.
+    pub fn warnings(&self) -> Vec<String> {
+        let Settings { symbol, zone, .. } = &*self.settings;
+        let Sniffed { layout, unused, .. } = &self.sniffed;
+        let is_open = |suspicion: &Suspicion| match suspicion {
+            Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
+            Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
+            Suspicion::PartOfTime => !self.scan.has_fractions,
+            Suspicion::Zone => self.scan.has_local_times && zone.is_none(),
+        };
+        let suspected = unused
+            .iter()
+            .filter_map(|column| Some((column, Suspicion::of(column, unused, layout).filter(is_open)?)));
+        let warnings = suspected.map(|(column, suspicion)| suspicion.warning(column));
+        warnings.chain(self.warnings_about_the_day()).collect()
+    }
+
+    /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.
+    pub fn symbol_in_name(&self) -> Option<&Symbol> {
+        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none())
     }
 
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
@@ -105,6 +206,9 @@ impl Plan {
         if self.sniffed.is_date_order_assumed {
             let read = self.layout.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");
+        }
+        for warning in self.warnings() {
+            warn!(file = %self.part, "{}", printable(&warning));
         }
         if let Some(damage) = damage {
             warn!(file = %self.part, %damage, "the packed file is damaged, and the rows before the damage are used");

@@ -24,6 +24,9 @@ pub enum Reason {
     Ragged,
     /// The line is longer than `feed.line_bytes`.
     TooLong,
+    /// The row is a bar that contradicts itself: the high is below the low, or the open or the close is not
+    /// between the low and the high.
+    Implausible,
     /// The row is of a kind that is not replayed, or its time is not between the settings `from` and `to`.
     Filtered,
 }
@@ -65,13 +68,14 @@ pub enum SymbolReader {
 
 impl Reason {
     /// All reasons for a rejection, in the order of [`Reason::index`].
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Missing,
         Self::BadTime,
         Self::BadNumber,
         Self::BadSymbol,
         Self::Ragged,
         Self::TooLong,
+        Self::Implausible,
         Self::Filtered,
     ];
 
@@ -84,6 +88,7 @@ impl Reason {
             Self::BadSymbol => "bad_symbol",
             Self::Ragged => "ragged",
             Self::TooLong => "too_long",
+            Self::Implausible => "implausible",
             Self::Filtered => "filtered",
         }
     }
@@ -170,13 +175,10 @@ impl RowReader {
             let found = format!("{} cells", row.len());
             return Err(RejectedRow { reason: Reason::Ragged, found });
         }
-        if let Some((column, kept)) = layout.only {
-            let is_kept = |cell: &[u8]| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes());
-            if !row.get(column).is_some_and(is_kept) {
-                return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
-            }
+        if !layout.is_selected(row) {
+            return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
         }
-        let time = match layout.time.read(row, layout.date_order)? {
+        let time = match layout.stamp(row)? {
             Stamp::Utc(time) => time,
             Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
         };
@@ -219,8 +221,24 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
+    /// Returns the time of a row, with the milliseconds of their own column, if there is one.
+    pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
+        let stamp = self.time.read(row, self.date_order)?;
+        let Some(column) = self.millis else { return Ok(stamp) };
+        let cell = row.get(column).unwrap_or_default();
+        time::millis(cell)
+            .and_then(|nanos| stamp.later(nanos))
+            .ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))
+    }
+
+    /// Returns whether a row has an allowed value in the column that selects rows.
+    pub fn is_selected(&self, row: &Cells<'_>) -> bool {
+        let Some((column, kept)) = self.only else { return true };
+        row.get(column).is_some_and(|cell| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes()))
+    }
+
     /// Parses the prices and sizes of a row. Returns a bar, a quote, a trade, or both a quote and a trade.
-    fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
+    pub fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
                 let bar = Bar {
@@ -231,7 +249,7 @@ impl Layout {
                     close: self.price(row, Some(*close))?.ok_or_else(missing)?,
                     volume: self.size(row, *volume)?,
                 };
-                Ok((Payload::Bar(bar), None))
+                plausible(bar, !self.has_adjusted_close).map(|bar| (Payload::Bar(bar), None))
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
                 let (bid, ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
@@ -311,6 +329,20 @@ fn value<T>(
 ) -> Result<Option<T>, RejectedRow> {
     let Some(cell) = column.and_then(|column| row.get(column)) else { return Ok(None) };
     read(cell).map_err(|_| RejectedRow::new(Reason::BadNumber, cell))
+}
+
+/// Returns a bar unless its prices contradict each other. An adjusted close is not judged.
+fn plausible(bar: Bar, is_close_judged: bool) -> Result<Bar, RejectedRow> {
+    let Bar { open, high, low, close, .. } = bar;
+    let inner = [open, Some(close).filter(|_| is_close_judged), high, low];
+    let is_above = |price: Price| high.is_some_and(|high| price > high);
+    let is_below = |price: Price| low.is_some_and(|low| price < low);
+    if !inner.into_iter().flatten().any(|price| is_above(price) || is_below(price)) {
+        return Ok(bar);
+    }
+    let prices = [("open", open), ("high", high), ("low", low), ("close", Some(close))];
+    let prices = prices.into_iter().filter_map(|(name, price)| Some(format!("{name} {}", price?)));
+    Err(RejectedRow { reason: Reason::Implausible, found: prices.collect::<Vec<_>>().join(", ") })
 }
 
 fn missing() -> RejectedRow {
@@ -401,6 +433,20 @@ mod tests {
         assert!(read_in("-14:00", "time,close", &format!("{first},5")).is_ok());
         let last = "2262-04-11 23:47:16";
         assert_eq!(read_in("-14:00", "date,time,close", "2262-04-11,23:47:16,5"), Err(bad(last)));
+    }
+
+    #[test]
+    fn a_bar_that_contradicts_itself_is_rejected() {
+        let bar = |prices: &str| read("time,open,high,low,close", &format!("{NOW},{prices}"));
+        let rejected = |prices: &str| bar(prices).unwrap_err();
+
+        for prices in ["5,5,5,5", "5.10,5.2,5.1,5.20", ",5,5,5", "5,,4,9", "5,9,,1"] {
+            assert!(bar(prices).is_ok(), "{prices}");
+        }
+        for prices in ["5,4,6,5", "7,6,4,5", "3,6,4,5", "5,6,4,7", "5,6,4,3.99", "3,,4,5", "5,4.99,,4"] {
+            assert_eq!(rejected(prices).reason, Reason::Implausible, "{prices}");
+        }
+        assert_eq!(rejected("5,4,6,5.0").found, "open 5, high 4, low 6, close 5.0");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! the earliest and the latest time.
 
 use super::container::Part;
+use super::contradictions::Contradictions;
 use super::layout::TimeOfDayForm;
+use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
 use super::records::Records;
 use super::row::{RejectedRow, SymbolReader};
@@ -12,6 +14,9 @@ use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
 use crate::feed::error::FeedError;
 use crate::market::{Symbol, Time};
+
+/// A second in nanoseconds.
+const SECOND: i64 = 1_000_000_000;
 
 /// The order of the times in a file, from the first row to the last row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,12 @@ pub struct Scan {
     pub symbols: NamedSymbols,
     /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
+    /// Whether at least one time in the file has a fraction of a second.
+    pub has_fractions: bool,
+    /// Two rows that prove that one symbol stands for several instruments, with the line number of the second
+    /// row; `None` if there is no such pair.
+    pub merged: Option<(u64, Merged)>,
+    pub contradictions: Contradictions,
     /// The number of rows whose local time occurs twice, because the zone's clocks went back.
     pub repeated: u64,
     /// The number of rows whose local time does not exist, because the zone's clocks went forward.
@@ -150,6 +161,9 @@ impl TimesOfDay {
             5..=6 if are_times_of_day => Some(TimeOfDayForm::Digits(6)),
             5..=6 if self.latest <= 86_400 => Some(TimeOfDayForm::Counted(MidnightUnit::Seconds)),
             7..=8 if self.latest <= 86_400_000 => Some(TimeOfDayForm::Counted(MidnightUnit::Milliseconds)),
+            // In a number with 12 digits for hours, minutes, seconds and microseconds, a leading zero is missing
+            // only before 10 o'clock. So 11 digits more likely count microseconds.
+            11 if self.latest <= 86_400_000_000 => Some(TimeOfDayForm::Counted(MidnightUnit::Microseconds)),
             longest @ (9 | 12 | 15) => Some(TimeOfDayForm::Digits(longest)),
             _ => None,
         }
@@ -167,24 +181,47 @@ pub fn scan(
     symbol: Option<Symbol>,
 ) -> Result<Scan, FeedError> {
     let layout = &sniffed.layout;
-    let width = layout.width_of_time().max(layout.width_of_symbol());
+    let mut compared = MergedInstruments::new(layout, &sniffed.unused);
+    let width = layout.width_of_time().max(layout.width_of_symbol()).max(compared.width(layout));
+    let width = width.max(Contradictions::width(layout));
+    let (mut merged, mut contradictions) = (None, Contradictions::default());
     let mut records = Records::open(part, settings, sniffed)?.cut_at(width);
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol));
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
     // When clocks go back, an hour of local time occurs twice. The direction of the rows tells the two hours
     // apart. The direction is not known yet, so both directions are tried.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
-    let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
+    let (mut rows, mut has_local_times, mut has_fractions, mut first_bad) = (0, false, false, None);
     while let Some(record) = records.next()? {
         rows += 1;
+        let is_compared = compared.has_columns() && merged.is_none();
+        let mut contradicts = None;
         let observed = record.and_then(|record| {
-            let stamp = layout.time.read(&record, layout.date_order)?;
+            let stamp = layout.stamp(&record)?;
             has_local_times |= matches!(stamp, Stamp::Local(_));
-            symbols.observe(&mut symbol_reader, layout, &record);
-            runs.iter_mut().try_for_each(|run| run.observe(stamp)).ok_or_else(|| layout.time.bad(&record))
+            let nanos = stamp.nanos();
+            has_fractions |= nanos % SECOND != 0;
+            contradicts = contradictions.observe(layout, &record);
+            let mut differs = None;
+            // A row whose symbol cannot be read is rejected later.
+            if (symbols.is_open() || is_compared)
+                && let Ok(symbol) = symbol_reader.read(layout, &record)
+            {
+                symbols.insert(&symbol);
+                let is_compared = is_compared && layout.is_selected(&record);
+                differs = is_compared.then(|| compared.observe(nanos, &symbol, &record)).flatten();
+            }
+            let observed = runs.iter_mut().try_for_each(|run| run.observe(stamp));
+            observed.map(|()| differs).ok_or_else(|| layout.time.bad(&record))
         });
-        if let Err(RejectedRow { found, .. }) = observed {
-            first_bad.get_or_insert((records.line(), found));
+        if let Some(found) = contradicts {
+            contradictions.first.get_or_insert((records.line(), found));
+        }
+        match observed {
+            Ok(differs) => merged = merged.or(differs.map(|differs| (records.line(), differs))),
+            Err(RejectedRow { found, .. }) => {
+                first_bad.get_or_insert((records.line(), found));
+            }
         }
     }
     let [forward, backward] = runs;
@@ -198,7 +235,19 @@ pub fn scan(
     };
     let (repeated, moved) = (run.resolver.repeated(), run.resolver.moved());
     let damage = records.damage().found().map(str::to_owned);
-    Ok(Scan { rows, order, span: run.span, symbols, has_local_times, repeated, moved, damage })
+    Ok(Scan {
+        rows,
+        order,
+        span: run.span,
+        symbols,
+        has_local_times,
+        has_fractions,
+        merged,
+        contradictions,
+        repeated,
+        moved,
+        damage,
+    })
 }
 
 impl Run {

@@ -10,6 +10,7 @@ use super::layout::{self, Given, LAYOUTS, Layout, LayoutError, Recognized, Recor
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
+use super::unused_columns::{UnusedColumn, unused_columns};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
@@ -32,6 +33,10 @@ pub struct Sniffed {
     pub header: Vec<u8>,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
+    /// The columns that no role uses.
+    pub unused: Vec<UnusedColumn>,
+    /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
+    pub minutes_between_rows: Option<i64>,
     /// The number of lines before the first row.
     pub lines_before: u64,
     /// Whether the order of day and month is still unknown after the first lines.
@@ -109,19 +114,38 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
 
 fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
     let header = found.header.map(|index| seen[index]);
-    let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+    let names: Option<Vec<String>> =
+        found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+    let names = names.unwrap_or_default();
+    let rows = records.get(found.first_row..).unwrap_or_default();
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
     Sniffed {
+        unused: unused_columns(&found.layout, &names, rows),
+        minutes_between_rows: minutes_between(
+            &found.layout,
+            seen.get(found.first_row..).unwrap_or_default(),
+            delimiter,
+        ),
         layout: found.layout,
         delimiter,
         header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
-        names: names.unwrap_or_default(),
+        names,
         lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
         is_date_order_open: found.is_date_order_open,
         is_date_order_assumed: false,
         encoding: encoding_rs::UTF_8,
         beside: None,
     }
+}
+
+fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64> {
+    let mut splitter = Splitter::new(delimiter);
+    let mut time = |seen: &&Seen| {
+        let stamp = layout.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
+        stamp.map(|stamp| stamp.nanos() / 60_000_000_000)
+    };
+    let times: Vec<i64> = rows.iter().filter_map(&mut time).collect();
+    times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
 }
 
 fn first_lines(lines: &mut TextLines) -> Result<Vec<Seen>, FeedError> {
@@ -180,6 +204,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
             FeedError::NoTimeOfDay { path, column, found }
         }
         LayoutError::NoDay => FeedError::NoDay { path },
+        LayoutError::Fractions(found) => FeedError::Fractions { path, found },
         LayoutError::Unfit(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
     }
 }

@@ -93,6 +93,22 @@ fn files_are_merged_and_their_names_have_the_symbols() {
 }
 
 #[test]
+fn files_of_two_instruments_never_get_one_symbol_from_their_names() {
+    let row = "time,price\n1704292201,5\n";
+    let (_folder, config) = files(&[("CRUDE_W.csv", row), ("CRUDE_ICE.csv", row)]);
+    let error = opened(&config).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("CRUDE_ICE.csv: its name gives the symbol `CRUDE`, and so does "), "{text}");
+    assert!(text.ends_with("CRUDE_W.csv"), "{text}");
+
+    let events = replayed(&Config { symbol: Some("OIL".to_owned()), ..config });
+    assert_eq!(events, ["OIL 2024-01-03T14:30:01Z", "OIL 2024-01-03T14:30:01Z"]);
+
+    let (_folder, config) = files(&[("KO_20240102.csv", row), ("KO (1).csv", row), ("KO_1min.csv", row)]);
+    assert_eq!(replayed(&config), ["KO 2024-01-03T14:30:01Z"; 3]);
+}
+
+#[test]
 fn a_configured_symbol_applies_to_files_without_a_symbol_column() {
     let (_folder, config) = files(&[
         ("x.csv", "time,price\n1704292201,5\n"),

@@ -95,6 +95,100 @@ async fn the_json_has_all_that_was_recognized_of_each_file() {
 }
 
 #[tokio::test]
+async fn columns_without_a_role_are_listed_with_an_example() {
+    let files = Files::new(&[
+        ("KO.csv", "time,price,size,Trade ID,note,\n1704205800,59.82,100,,,\n1704205801,59.83,100,7,,\n"),
+        (
+            "KO.txt",
+            "20240102,093000,59.8,59.9,59.7,59.8,100,41\n20240102,093100,59.8,59.9,59.7,59.8,100,42\n",
+        ),
+        ("UP.csv", UP),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "KO.txt", "UP.csv"]).await;
+    let (_, table, _) = files.run(&["inspect", "KO.csv"]).await;
+
+    let unused: Vec<Value> = found.iter().map(|object| object["unused"].clone()).collect();
+    assert_eq!(unused[0], json!([{"column": "Trade ID", "example": "7"}, {"column": "note", "example": ""}]));
+    assert_eq!(unused[1], json!([{"column": "7", "example": "41"}]));
+    assert_eq!(unused[2], Value::Null);
+    assert!(table.contains("\nunused    Trade ID (7), note ()\n"), "{table}");
+}
+
+#[tokio::test]
+async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
+    let files = Files::new(&[
+        (
+            "KO.csv",
+            "date,time,usec,timezone,price,lots traded,side,contract_month\n\
+             2024-01-02,09:30:00,123,America/New_York,59.82,100,buy,202403\n",
+        ),
+        ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "UP.csv"]).await;
+    let (_, table, _) = files.run(&["inspect", "KO.csv"]).await;
+    let (_, _, log) = files.run(&["cat", "KO.csv"]).await;
+
+    let said = |column: &str, rest: &str| format!("column `{column}` {rest})");
+    let warnings = [
+        said(
+            "usec",
+            "(123) is not used, and may hold a part of the time (set it by --map millis=usec, if it holds milliseconds",
+        ),
+        said(
+            "timezone",
+            "(America/New_York) is not used, and may give the zone of the times (set it by --tz",
+        ),
+        said(
+            "lots traded",
+            "(100) is not used, and may hold sizes or their running total (set it by --map size=5",
+        ),
+        said(
+            "contract_month",
+            "(202403) is not used, and may tell instruments apart (set it by --map symbol=contract_month",
+        ),
+    ];
+    assert_eq!(found[0]["warnings"], json!(warnings));
+    for warning in warnings {
+        assert!(table.contains(&format!("\nwarning   {warning}\n")), "{table}");
+        assert_eq!(log.matches(&warning).count(), 1, "{log}");
+    }
+    assert_eq!(found[1]["symbols"], json!({"US1912161007": 1}));
+    assert_eq!(found[1]["warnings"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_bar_that_contradicts_itself_is_counted_as_implausible() {
+    let good = "2024-01-02,5,7,4,6\n".repeat(11);
+    let files = Files::new(&[("KO.csv", &format!("date,open,high,low,close\n{good}2024-01-03,5,4,7,6\n"))]);
+
+    let found = files.inspected(&["KO.csv"]).await;
+    let (code, _, err) = files.run(&["cat", "KO.csv", "--strict"]).await;
+
+    assert_eq!((&found[0]["events"], &found[0]["skipped"]), (&json!(11), &json!({"implausible": 1})));
+    assert_eq!(code, 65);
+    assert!(err.contains("KO.csv:13: implausible: `open 5, high 4, low 7, close 6`"), "{err}");
+}
+
+#[tokio::test]
+async fn an_assumed_day_or_unit_is_warned_of() {
+    let rows = "time,bid,ask\n18:00:01,58.93,58.95\n00:00:02,58.94,58.95\n16:59:59,58.94,58.95\n";
+    let seconds = "34200,59.81,100\n34201,59.82,100\n";
+    let files = Files::new(&[("KO_20240103.csv", rows), ("KO_20240104.csv", seconds)]);
+    fs::create_dir(files.path("backup_20231201")).unwrap();
+    fs::write(files.path("backup_20231201/KO.csv"), "time,bid,ask\n09:30:00,58.93,58.95\n").unwrap();
+
+    let found = files.inspected(&["KO_20240103.csv", "backup_20231201/KO.csv", "KO_20240104.csv"]).await;
+
+    let again = "the times of day fall and rise, but all are read as times of one day";
+    let day = "the times have no date, so the day 2023-12-01 in the name of a folder is assumed";
+    let unit = "the times are read as milliseconds since midnight, and could be seconds";
+    let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
+    assert_eq!(warnings, [json!([again]), json!([day]), json!([unit])]);
+}
+
+#[tokio::test]
 async fn times_that_occur_twice_or_not_at_all_in_a_zone_are_counted() {
     let files = Files::new(&[
         (
@@ -328,7 +422,7 @@ async fn standard_input_takes_every_line_that_cat_prints() {
         ),
         (
             "bars.csv",
-            "time,symbol,open,high,low,close,volume,interval\n1704205800,삼성전자,1,1,1,79600,17142847,1d\n",
+            "time,symbol,open,high,low,close,volume,interval\n1704205800,삼성전자,1,79600,1,79600,17142847,1d\n",
         ),
         ("DOWN.csv", DOWN),
     ]);

@@ -91,8 +91,14 @@ impl Columns {
             columns.indices[Role::Time as usize] = index;
         }
         if columns.get(Role::Volume).is_none() {
-            columns.indices[Role::Volume as usize] = names.iter().position(|name| is_volume_in(name));
+            let volumes = (0..names.len()).filter(|column| is_volume_in(&names[*column]));
+            columns.indices[Role::Volume as usize] = volumes.min_by_key(|column| quote_rank(&names[*column]));
         }
+        let is_since_midnight = |column: usize| names[column] == "msofday";
+        columns.unit = columns
+            .get(Role::TimeOfDay)
+            .filter(|column| is_since_midnight(*column))
+            .map(|_| MidnightUnit::Milliseconds);
         for (role, name) in entry
             .map(|entry| entry.rules.columns)
             .unwrap_or_default()
@@ -147,12 +153,12 @@ impl Columns {
     /// prices or quotes, all columns for bars are removed. If the map has a column for the prices of bars,
     /// all columns for trades and quotes are removed.
     fn give_way(&mut self, map: &Map) {
-        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
+        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
         const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
         let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));
         let forgotten = [
-            (TIME, names(TIME)),
+            (TIME, names(&TIME[..3])),
             (BARS, names(&TICKS[..1]) || names(&TICKS[2..])),
             (TICKS, names(&BARS[..4])),
         ];
@@ -235,4 +241,16 @@ impl Columns {
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Returns how likely the unit of a volume is the currency of the prices rather than the traded asset. The name
+/// is one for which [`is_volume_in`] is true.
+fn quote_rank(name: &str) -> u8 {
+    match name.trim_start_matches("volume") {
+        "usd" | "usdt" | "usdc" | "busd" | "tusd" | "dai" | "eur" | "gbp" | "jpy" | "krw" | "try" | "aud"
+        | "cad" | "chf" | "brl" | "inr" => 3,
+        "btc" => 2,
+        "eth" => 1,
+        _ => 0,
+    }
 }

@@ -17,7 +17,8 @@ use super::time::{DateOrder, MidnightUnit};
 
 pub use columns::Map;
 pub use recognize::{Given, LayoutError, Recognized, recognize};
-pub use role::{Role, RoleError};
+pub use role::{Role, RoleError, normal};
+pub use shape::is_word;
 pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 
 /// The cells of one line of a file.
@@ -32,6 +33,8 @@ pub struct Layout {
     /// The vendor whose files have this layout; `None` if the layout is not in the table [`LAYOUTS`].
     pub vendor: Option<&'static str>,
     pub time: TimeColumns,
+    /// The column with the milliseconds to add to the time.
+    pub millis: Option<usize>,
     /// The order of day, month and year in dates.
     pub date_order: DateOrder,
     pub symbol: Option<SymbolColumns>,
@@ -40,6 +43,9 @@ pub struct Layout {
     /// out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
+    /// Whether the close of a bar is adjusted for dividends or splits, so that it may be outside the range
+    /// from the low to the high.
+    pub has_adjusted_close: bool,
     /// Whether the file name consists of a symbol and the length of a bar in minutes, as in `EURUSD1440`.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,
@@ -167,6 +173,7 @@ impl Layout {
             ],
         };
         let all = time.into_iter().chain(symbol).chain(values);
+        let all = all.chain([(Role::Millis, self.millis)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
@@ -178,11 +185,12 @@ impl Layout {
 
     /// Returns how many cells of a row must be read to include all columns of the time.
     pub fn width_of_time(&self) -> usize {
-        match self.time {
+        let width = match self.time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
             TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
             TimeColumns::Day(_) => 1,
-        }
+        };
+        self.millis.map_or(width, |millis| width.max(millis + 1))
     }
 
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has

@@ -56,6 +56,8 @@ pub enum LayoutError {
     NoColumn(String),
     /// The column with this index, which is beside a date column, should hold times of day but holds none.
     NoTimeOfDay(usize),
+    /// The prices may be in 32nds behind an apostrophe. The text is one of them.
+    Fractions(String),
     /// The times in the file have no date, and the file's path tells no day.
     NoDay,
     /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind
@@ -267,6 +269,9 @@ fn finish(
             "several instruments side by side, with columns of one name",
         ));
     }
+    if let (None, Some(price)) = (given.decimal, price_in_fractions(rows, columns)) {
+        return Err(LayoutError::Fractions(price));
+    }
     let least = columns.least(time, &values);
     if !rows.is_empty() && rows.iter().all(|row| row.len() < least) {
         let outmost = Role::all().max_by_key(|role| columns.get(*role)).unwrap_or(Role::Time);
@@ -299,12 +304,17 @@ fn finish(
         name: entry.map_or(values.name(), |entry| entry.name),
         vendor: entry.map(|entry| entry.vendor),
         time,
+        millis: millis(rows, columns, time, given.map),
         date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
-        symbol: columns.symbol(),
+        symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
+        has_adjusted_close: columns
+            .get(Role::Close)
+            .and_then(|close| names.get(close))
+            .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        number_rule: rules.numbers,
+        number_rule: number_rule(rows, columns, rules.numbers),
         numbers: Numbers { decimal, price_scale },
         width: columns.width().max(only.map_or(0, |(column, _)| column + 1)),
         least,
@@ -312,6 +322,69 @@ fn finish(
         values,
     };
     Ok(Recognized { layout, header, first_row, is_date_order_open })
+}
+
+/// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
+/// in `112'285`. With several prices, a thousands separator hardly ever gives such digits only.
+fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
+    const PRICES: [Role; 7] =
+        [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
+    let is_fraction = |cell: &[u8]| match cell {
+        [whole @ .., b'\'', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
+            whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
+        }
+        _ => false,
+    };
+    let in_row = |row: &Record| {
+        let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
+        cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    let prices: Vec<Vec<u8>> = rows.iter().flat_map(in_row).collect();
+    let are_fractions = prices.len() > 1 && prices.iter().all(|cell| is_fraction(cell));
+    are_fractions.then(|| String::from_utf8_lossy(&prices[0]).into_owned())
+}
+
+/// Returns the notation of numbers. Databento's files with decimal points, which other programs may have saved,
+/// have plain decimals only.
+fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberRule {
+    let has_point = |row: &Record| {
+        columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
+    };
+    if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
+}
+
+/// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
+/// instruments.
+fn are_exchanges(rows: &[Record], column: usize) -> bool {
+    const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
+        finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
+        binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
+    let cells = || {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
+    };
+    let is_exchange = |cell: String| EXCHANGES.split_ascii_whitespace().any(|known| known == cell);
+    cells().next().is_some() && cells().all(is_exchange)
+}
+
+/// Returns the column with the milliseconds to add to the time. A column that is not configured is used only if
+/// all its cells are milliseconds, and no time in the rows has a fraction of a second.
+fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Map>) -> Option<usize> {
+    let column = columns.get(Role::Millis)?;
+    let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Millis));
+    let has_fraction = |row: &Record| {
+        let cell = match time {
+            TimeColumns::One(column)
+            | TimeColumns::Two { time_of_day: column, .. }
+            | TimeColumns::TimeOfDay { time_of_day: column, .. } => row.get(column),
+            TimeColumns::Day(_) => None,
+        };
+        let stamp = cell
+            .and_then(|cell| time::time_of_day(cell).or(time::stamp(cell, DateOrder::Mdy).map(Stamp::nanos)));
+        stamp.is_some_and(|nanos| nanos % 1_000_000_000 != 0)
+    };
+    let is_part = |row: &Record| row.get(column).is_some_and(|cell| time::millis(cell).is_some());
+    let is_used = is_configured || rows.iter().all(|row| is_part(row) && !has_fraction(row));
+    is_used.then_some(column)
 }
 
 /// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.

@@ -17,6 +17,8 @@ pub enum Role {
     /// configuration calls this role `clock`.
     #[serde(rename = "clock")]
     TimeOfDay,
+    /// The milliseconds of a second, which are added to the time.
+    Millis,
     /// The name of the instrument.
     Symbol,
     /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
@@ -56,7 +58,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
         "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
-         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime datumzeit",
+         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime begin createdat datumzeit",
     ),
     (
         Role::Date,
@@ -65,12 +67,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::TimeOfDay,
         "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время",
+         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 msofday",
     ),
+    (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec updatemillisec"),
     (
         Role::Symbol,
-        "symbol ticker tckrsymb symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
-         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid market",
+        "symbol ticker tic tckrsymb mnemonic symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
+         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid stockid assetid \
+         股票代码 证券代码 ativo market",
     ),
     (Role::Suffix, "symsuffix"),
     (
@@ -79,44 +83,44 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Size,
-        "size qty quantity executed tradesize tradevolume lastsize lastqty volume vol amount trdqty shares 체결량 변동량 wolumen stück",
+        "size qty quantity executed tradesize tradevolume lastsize lastqty lastquantity sizebase baseamount volume vol amount trdqty shares 체결량 변동량 wolumen stück",
     ),
     (
         Role::Bid,
-        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidclose geld kupno 매수 매수호가",
+        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidprice1 bidclose geld kupno 매수 매수호가",
     ),
     (
         Role::BidSize,
-        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount",
+        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount bidvolume1",
     ),
     (
         Role::Ask,
-        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askclose brief 매도 매도호가",
+        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askprice1 askclose brief 매도 매도호가",
     ),
     (
         Role::AskSize,
-        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount",
+        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount askvolume1",
     ),
     (
         Role::Open,
-        "open openprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
+        "open openprice openingprice startprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
     ),
     (
         Role::High,
-        "high highprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 máximo maximo máxima massimo haut plushaut",
+        "high highprice maxprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 高 máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 mínimo minimo mínima bas plusbas",
+        "low lowprice minprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 低 mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
-        "close closeprice clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
+        "close closeprice closingprice endprice universalcloseprice fechamento clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
     ),
     (
         Role::Volume,
-        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 成交量 volumefrom tickvolume tickvol qty",
+        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity totaltradequantity tradingvolume tradedvolume noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
+         wolumen wol obrót 거래량 出来高 成交量 交易量 volumefrom tickvolume tickvol qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];
@@ -124,14 +128,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 /// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a role of a column; roles are time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
+    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, price, size, bid, bid_size, ask, \
      ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
     /// The number of roles.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -150,6 +154,7 @@ impl Role {
             Self::Time => "time",
             Self::Date => "date",
             Self::TimeOfDay => "clock",
+            Self::Millis => "millis",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
             Self::Price => "price",

@@ -121,7 +121,22 @@ fn column(word: &str) -> Column {
 pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
     let (columns, has_more) = columns(shape);
     let misfits = rows.iter().filter(|row| !row_fits(&columns, has_more, row)).count();
-    !rows.is_empty() && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
+    !rows.is_empty()
+        && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
+        && !has_sizes_for_asks(&columns, rows)
+}
+
+/// Returns whether the column of asks has whole numbers only, while all bids have decimals: prices and sizes of
+/// trades may look like quotes.
+fn has_sizes_for_asks(columns: &[Column], rows: &[Record]) -> bool {
+    let are_all = |role: Role, has_decimals: bool| {
+        let index = columns.iter().position(|column| column.holds == Holds::Number(Some(role)));
+        let has_some = |cell: &Vec<u8>| cell.contains(&b'.') || cell.contains(&b',');
+        index.is_some_and(|index| {
+            rows.iter().filter_map(|row| row.get(index)).all(|cell| has_some(cell) == has_decimals)
+        })
+    };
+    are_all(Role::Bid, true) && are_all(Role::Ask, false)
 }
 
 fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
@@ -148,7 +163,7 @@ impl Holds {
             Self::Millis => {
                 is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
             }
-            Self::Word => !cell.is_empty() && !is_number() && !is_stamp(cell),
+            Self::Word => is_word(cell),
             Self::Number(_) | Self::Within => is_number() || is_missing(cell),
             Self::Adjusted => is_number() && cell.contains(&b'.'),
             Self::Int => is_digits(cell.strip_prefix(b"-").unwrap_or(cell), 1),
@@ -197,6 +212,11 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
         _ => true,
     };
     is_bar && is_quote && is_within && is_adjusted
+}
+
+/// Returns whether a cell is neither empty nor a number nor a time.
+pub fn is_word(cell: &[u8]) -> bool {
+    !cell.is_empty() && number(cell).is_none() && !is_stamp(cell)
 }
 
 fn number(cell: &[u8]) -> Option<Price> {

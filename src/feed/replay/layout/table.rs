@@ -217,6 +217,21 @@ pub static LAYOUTS: &[Entry] = &[
         "date open high low close tickvol vol spread",
         Rules { columns: "volume=tickvol", ..PLAIN },
     ),
+    header(
+        "crsp",
+        "CRSP, stocks by day or month",
+        "permno date prc vol bidlo askhi",
+        Rules {
+            columns: "symbol=ticker open=openprc high=askhi low=bidlo close=prc volume=vol bid= ask= price= size=",
+            ..PLAIN
+        },
+    ),
+    header(
+        "ctp-ticks",
+        "CTP, futures in China",
+        "tradingday instrumentid updatetime updatemillisec lastprice volume",
+        Rules { columns: "size= clock=updatetime", ..PLAIN },
+    ),
     header("metatrader5-ticks", "MetaTrader 5, ticks", "date time bid ask last volume flags", PLAIN),
     header("stooq-bulk", "Stooq, bulk", "ticker per date time open high low close vol openint", PERIOD),
     header("finam", "Finam, bars", "ticker per date time open high low close vol", PERIOD),

@@ -63,8 +63,9 @@ pub fn find(
                 (true, None) => Err(Some(LayoutError::NoDay)),
             }
         }
-        // If the first column has times, its name does not matter: yfinance calls it `Price`.
-        (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
+        // If the first column has times, its name does not matter, unless it is an id: yfinance calls the
+        // column `Price`.
+        (None, None) if !is_id(context.names) && any(0, is_stamp) => Ok(TimeColumns::One(0)),
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
             context.day.map(of_day).ok_or(Some(LayoutError::NoDay))
@@ -138,6 +139,11 @@ fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let width = rows.first().map_or(0, Vec::len);
     let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
     (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
+}
+
+/// Returns whether the first column is named after ids, which may look like Unix times.
+fn is_id(names: &[String]) -> bool {
+    names.first().is_some_and(|name| name.ends_with("id"))
 }
 
 fn cells(rows: &[Record], column: usize) -> impl Iterator<Item = &[u8]> {

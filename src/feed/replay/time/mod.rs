@@ -18,6 +18,7 @@ use digits::{digits, number, part_of};
 use stamp::SECOND;
 
 pub use date_order::DateOrder;
+pub use month::month;
 pub use stamp::Stamp;
 pub use time_of_day::offset;
 
@@ -28,6 +29,7 @@ const DAY: i64 = 86_400 * SECOND;
 pub enum MidnightUnit {
     Seconds,
     Milliseconds,
+    Microseconds,
 }
 
 /// Parses a cell as a time. Returns `None` if the cell is not a time from 1677 to 2262.
@@ -113,13 +115,14 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count of seconds or milliseconds since midnight. Returns the count in nanoseconds; `None` if the
+/// Parses a count of seconds, milliseconds or microseconds since midnight. Returns the count in nanoseconds; `None` if the
 /// count exceeds a day. Digits below a nanosecond are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
         MidnightUnit::Seconds => SECOND,
         MidnightUnit::Milliseconds => SECOND / 1000,
+        MidnightUnit::Microseconds => SECOND / 1_000_000,
     };
     let (whole, after) = cell.split_at(digits(cell));
     let fraction = match after {
@@ -127,12 +130,19 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
         [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
         _ => return None,
     };
-    // A day has 86,400,000 milliseconds, a number of eight digits.
-    if !(1..=8).contains(&whole.len()) {
+    // A day has 86,400,000,000 microseconds, a number of eleven digits.
+    if !(1..=11).contains(&whole.len()) {
         return None;
     }
-    let nanos = number(whole) * unit + part_of(unit, fraction);
+    let nanos = number(whole).checked_mul(unit)?.checked_add(part_of(unit, fraction))?;
     (nanos <= DAY).then_some(nanos)
+}
+
+/// Parses the milliseconds of a second, a number from 0 to 999. Returns the milliseconds in nanoseconds.
+pub fn millis(cell: &[u8]) -> Option<i64> {
+    let cell = cell.trim_ascii();
+    let is_valid = (1..=3).contains(&cell.len()) && digits(cell) == cell.len();
+    is_valid.then(|| number(cell) * (SECOND / 1000))
 }
 
 /// Returns the orders of day, month and year in which a cell is a valid date.

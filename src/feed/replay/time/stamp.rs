@@ -13,3 +13,22 @@ pub enum Stamp {
     /// A local time in the file's zone, in nanoseconds since 1970-01-01T00:00 local time.
     Local(i64),
 }
+
+impl Stamp {
+    /// Returns the time as it is written in the file, in nanoseconds since 1970.
+    pub const fn nanos(self) -> i64 {
+        match self {
+            Self::Utc(time) => time.as_nanos(),
+            Self::Local(nanos) => nanos,
+        }
+    }
+
+    /// Returns the time that is later by this many nanoseconds; `None` if that time is out of range.
+    pub fn later(self, nanos: i64) -> Option<Self> {
+        let later = self.nanos().checked_add(nanos)?;
+        Some(match self {
+            Self::Utc(_) => Self::Utc(Time::from_nanos(later)),
+            Self::Local(_) => Self::Local(later),
+        })
+    }
+}

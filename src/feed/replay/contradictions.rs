@@ -1,0 +1,56 @@
+//! Counts the bars of a file that contradict themselves. Many of them mean that the columns are in another
+//! order.
+
+use super::cells::Cells;
+use super::layout::{Layout, Values};
+use super::row::Reason;
+use crate::market::{Bar, Payload};
+
+/// A file is refused if at least one in this many bars contradicts itself.
+const ONE_IN: u64 = 10;
+
+/// How many bars of a file prove the order of the columns, and how many contradict it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contradictions {
+    /// The number of bars with different prices. A bar whose prices are all equal fits any order of columns.
+    pub bars: u64,
+    /// The number of bars that contradict themselves.
+    pub bad: u64,
+    /// The line number and the prices of the first bar that contradicts itself.
+    pub first: Option<(u64, String)>,
+}
+
+impl Contradictions {
+    /// Returns how many cells of a row must be read to judge it; 0 if the rows are no bars.
+    pub fn width(layout: &Layout) -> usize {
+        if matches!(layout.values, Values::Bars { .. }) { layout.width } else { 0 }
+    }
+
+    /// Counts a row. If the row is a bar that contradicts itself, returns the prices of the bar.
+    pub fn observe(&mut self, layout: &Layout, row: &Cells<'_>) -> Option<String> {
+        if Self::width(layout) == 0 || !layout.is_selected(row) {
+            return None;
+        }
+        match layout.payload(row) {
+            Ok((Payload::Bar(bar), _)) => {
+                self.bars += u64::from(!is_flat(&bar));
+                None
+            }
+            Err(row) if row.reason == Reason::Implausible => {
+                self.bars += 1;
+                self.bad += 1;
+                Some(row.found)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether the file is to be refused.
+    pub fn are_many(&self) -> bool {
+        self.bad > 0 && self.bad * ONE_IN >= self.bars
+    }
+}
+
+fn is_flat(bar: &Bar) -> bool {
+    [bar.open, bar.high, bar.low].into_iter().flatten().all(|price| price == bar.close)
+}

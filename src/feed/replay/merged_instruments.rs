@@ -1,0 +1,88 @@
+//! Finds several instruments under one symbol: rows of the same time and symbol that differ in a column for
+//! instruments.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::cells::Cells;
+use super::layout::{Layout, Values};
+use super::suspicion::Suspicion;
+use super::unused_columns::UnusedColumn;
+use crate::feed::printable::excerpt;
+use crate::market::Symbol;
+
+/// The largest number of pairs of a time and a symbol whose first row is remembered. The instruments of a
+/// file may stand one after the other, so the rows of one time may be far apart.
+const MAX_TIMES: usize = 65_536;
+
+/// Compares the rows of the same time and symbol.
+pub struct MergedInstruments {
+    /// The columns to compare.
+    columns: Vec<UnusedColumn>,
+    /// The cells in these columns, of the first row of each time and symbol.
+    first_rows: HashMap<(i64, Symbol), Vec<Box<[u8]>>>,
+}
+
+/// Two rows of the same time and symbol that differ in a column for instruments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    pub symbol: Symbol,
+    /// The name of the column.
+    pub column: String,
+    /// The values of the column in the two rows.
+    pub values: [String; 2],
+}
+
+impl MergedInstruments {
+    /// Creates a comparison for a file.
+    ///
+    /// The columns to compare are the unused columns whose names mean an instrument. If the rows are bars and
+    /// no column has the symbol, each unused column of words is compared too, because an instrument has one
+    /// bar for each time.
+    pub fn new(layout: &Layout, unused: &[UnusedColumn]) -> Self {
+        let are_all_words = layout.symbol.is_none() && matches!(layout.values, Values::Bars { .. });
+        let is_compared = |column: &&UnusedColumn| {
+            let is_named = matches!(
+                Suspicion::of(column, unused, layout),
+                Some(Suspicion::Instrument | Suspicion::Contract)
+            );
+            is_named || are_all_words && column.holds_words && !column.example.is_empty()
+        };
+        let columns = unused.iter().filter(is_compared).cloned().collect();
+        Self { columns, first_rows: HashMap::new() }
+    }
+
+    /// Returns how many cells of a row must be read to include all columns to compare, and the column that
+    /// selects rows.
+    pub fn width(&self, layout: &Layout) -> usize {
+        let last = self.columns.iter().map(|column| column.index + 1).max();
+        last.map_or(0, |last| last.max(layout.width))
+    }
+
+    /// Returns whether there is a column to compare.
+    pub fn has_columns(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// Compares a row with the first row of the same time and symbol. Returns the difference, if there is
+    /// one. `time` is the time in nanoseconds as it is written in the file.
+    pub fn observe(&mut self, time: i64, symbol: &Symbol, row: &Cells<'_>) -> Option<Merged> {
+        let cell = |column: &UnusedColumn| row.get(column.index).unwrap_or_default().trim_ascii();
+        let is_full = self.first_rows.len() >= MAX_TIMES;
+        match self.first_rows.entry((time, symbol.clone())) {
+            Entry::Vacant(_) if is_full => None,
+            Entry::Vacant(place) => {
+                place.insert(self.columns.iter().map(|column| cell(column).into()).collect());
+                None
+            }
+            Entry::Occupied(first) => {
+                let mut both = self.columns.iter().zip(first.get());
+                let differ =
+                    |before: &[u8], now: &[u8]| !before.is_empty() && !now.is_empty() && before != now;
+                let (column, before) = both.find(|(column, before)| differ(before, cell(column)))?;
+                let values = [excerpt(before), excerpt(cell(column))];
+                Some(Merged { symbol: symbol.clone(), column: column.name.clone(), values })
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Suspicions about unused columns: by its name, a column may hold the instrument, a size, a price of a bar,
+//! a part of the time, or the zone of the times.
+
+use std::fmt::Write;
+
+use super::layout::{Layout, Role, Values, normal};
+use super::unused_columns::UnusedColumn;
+
+/// Normalized names of columns that name an instrument.
+const INSTRUMENTS: &str = "ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+    sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
+    instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
+    mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
+    股票代码 证券代码 合约代码 代码 股票名称 证券名称 名称 銘柄 銘柄コード 証券コード 종목 종목명 종목번호 тикер инструмент";
+
+/// Normalized names of columns that tell apart the contracts or series of one instrument.
+const CONTRACTS: &str = "expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
+    maturitydate strike strikepr strikeprice right optiontype optiontyp opttype putcall callput cp cpflag series \
+    futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
+
+/// Parts of normalized names that mean a size.
+const SIZES: &str =
+    "volume volumen volum wolumen qty quantity size shares lots menge stückzahl 成交量 出来高 거래량 объем";
+
+/// Parts of normalized names that mean another number than a size of a trade or a bar.
+const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
+    money value outstanding float deliv change chg prev tick lotsize interest cap % min max step id usd eur";
+
+/// Normalized names of columns that give a zone or an offset from UTC.
+const ZONES: &str = "timezone tz zone tzone tzoffset utcoffset gmtoffset timezoneoffset offset zeitzone 时区";
+
+/// Words that mean a fraction of a second.
+const FRACTIONS: &str = "ms milli millis millisec millisecs millisecond milliseconds msec usec micros microsec microsecond \
+    microseconds nanos nanosec nanosecond nanoseconds nsec";
+
+/// What an unused column may hold, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The name of the instrument.
+    Instrument,
+    /// The expiry, the strike or another property that tells the contracts of one instrument apart.
+    Contract,
+    /// A size. The role is the one that the layout lacks.
+    Size(Role),
+    /// A price of a bar. The role is the one that the layout lacks.
+    BarPrice(Role),
+    /// A fraction of a second.
+    PartOfTime,
+    /// The zone of the times, or their offset from UTC.
+    Zone,
+}
+
+impl Suspicion {
+    /// Returns what a column may hold, by its name. `others` are all unused columns of the file.
+    pub fn of(column: &UnusedColumn, others: &[UnusedColumn], layout: &Layout) -> Option<Self> {
+        let name = normal(column.name.as_bytes());
+        let is_among = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
+        if is_among(CONTRACTS) {
+            return Some(Self::Contract);
+        }
+        if layout.symbol.is_none() && is_among(INSTRUMENTS) {
+            return Some(Self::Instrument);
+        }
+        if is_among(ZONES) {
+            return Some(Self::Zone);
+        }
+        if words(&column.name)
+            .iter()
+            .any(|word| FRACTIONS.split_ascii_whitespace().any(|known| known == word))
+        {
+            return Some(Self::PartOfTime);
+        }
+        let size = missing_size(&layout.values).filter(|_| is_size(&name)).map(Self::Size);
+        size.or_else(|| missing_bar_price(&column.name, others, layout).map(Self::BarPrice))
+    }
+
+    /// Returns the warning about a column: the column, an example, and the flag that settles the question.
+    pub fn warning(self, column: &UnusedColumn) -> String {
+        let UnusedColumn { name, example, .. } = column;
+        let mut text = format!("column `{name}`");
+        if !example.is_empty() {
+            write!(text, " ({example})").expect("a string can be written to");
+        }
+        let map = |role: Role| format!("--map {role}={}", column.in_a_map());
+        let (what, flag) = match self {
+            Self::Instrument => ("name the instrument".to_owned(), map(Role::Symbol)),
+            Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
+            Self::Size(role) => ("hold sizes or their running total".to_owned(), map(role)),
+            Self::BarPrice(role) => (format!("hold the {role} of bars"), map(role)),
+            Self::PartOfTime => (
+                "hold a part of the time".to_owned(),
+                format!("{}, if it holds milliseconds", map(Role::Millis)),
+            ),
+            Self::Zone => ("give the zone of the times".to_owned(), "--tz".to_owned()),
+        };
+        write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
+        text
+    }
+}
+
+/// Returns the role for the size of a trade, a bar or a quote; `None` if the layout has a column for it.
+fn missing_size(values: &Values) -> Option<Role> {
+    match values {
+        Values::Bars { volume: None, .. } => Some(Role::Volume),
+        Values::Ticks { price: Some(_), size: None, .. } => Some(Role::Size),
+        _ => None,
+    }
+}
+
+fn is_size(name: &str) -> bool {
+    let has_any = |parts: &str| parts.split_ascii_whitespace().any(|part| name.contains(part));
+    name == "vol" || has_any(SIZES) && !has_any(OTHER_SIZES)
+}
+
+/// Returns the role of a bar's price that a column may hold, if the layout lacks this role. In a layout of
+/// trades or quotes, at least three columns must look like prices of bars.
+fn missing_bar_price(name: &str, others: &[UnusedColumn], layout: &Layout) -> Option<Role> {
+    let role = bar_price(name)?;
+    match layout.values {
+        Values::Bars { .. } => layout.uses().all(|(used, _)| used != role).then_some(role),
+        Values::Ticks { .. } => {
+            let is_there = |role: &Role| others.iter().any(|other| bar_price(&other.name) == Some(*role));
+            let roles = [Role::Open, Role::High, Role::Low, Role::Close];
+            (roles.iter().filter(|role| is_there(role)).count() >= 3).then_some(role)
+        }
+    }
+}
+
+/// Returns the role of a bar's price whose name is a word of a column name. A name of more than two words is
+/// passed over, and so is a name for another day's price or an adjusted price.
+fn bar_price(name: &str) -> Option<Role> {
+    const OTHERS: [&str; 12] = [
+        "adj", "adjusted", "prev", "previous", "bid", "ask", "time", "interest", "limit", "52w", "avg", "int",
+    ];
+    let words = words(name);
+    let is_other = words.len() > 2 || words.iter().any(|word| OTHERS.contains(&word.as_str()));
+    let is = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+    match () {
+        () if is_other => None,
+        () if is(&["open", "opening", "start"]) => Some(Role::Open),
+        () if is(&["high", "highest", "max"]) => Some(Role::High),
+        () if is(&["low", "lowest", "min"]) => Some(Role::Low),
+        () if is(&["close", "closing", "end"]) => Some(Role::Close),
+        () => None,
+    }
+}
+
+/// Splits a column name into words in lower case, at punctuation and before capital letters.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() || was_small && letter.is_uppercase() {
+            words.push(String::new());
+        }
+        was_small = letter.is_lowercase();
+        if letter.is_alphanumeric() {
+            words.last_mut().expect("there is one").extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{self, Given};
+    use super::*;
+
+    /// Returns what an unused column may hold, in a file with this header.
+    fn suspicion(header: &str, name: &str) -> Option<Suspicion> {
+        let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+        let row = header.split(',').map(|_| "1704292200").collect::<Vec<_>>().join(",");
+        let given = Given { path: "AAPL.csv", ..Given::default() };
+        let layout = layout::recognize(&[cells(header), cells(&row)], given).unwrap().layout;
+        let column = |name: &str| UnusedColumn {
+            index: 0,
+            name: name.to_owned(),
+            example: String::new(),
+            holds_words: false,
+        };
+        let others: Vec<UnusedColumn> = header.split(',').chain([name]).map(column).collect();
+        Suspicion::of(&column(name), &others, &layout)
+    }
+
+    #[test]
+    fn a_column_is_suspected_by_its_name() {
+        for (header, name, suspected) in [
+            ("time,price,size", "tic", Some(Suspicion::Instrument)),
+            ("time,price,size", "股票代码", Some(Suspicion::Instrument)),
+            ("time,symbol,price,size", "isin", None),
+            ("time,symbol,price,size", "STRIKE_PR", Some(Suspicion::Contract)),
+            ("time,price", "lastTradedQuantity", Some(Suspicion::Size(Role::Size))),
+            ("time,price", "volume(quote)", None),
+            ("time,price,size", "volume", None),
+            ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
+            ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
+            ("time,price,size", "ms_of_day", Some(Suspicion::PartOfTime)),
+            ("time,price,size", "items", None),
+            ("time,price,size", "GMT Offset", Some(Suspicion::Zone)),
+            ("time,open,close", "MaxPrice", Some(Suspicion::BarPrice(Role::High))),
+            ("time,open,high,low,close", "Adj Close", None),
+            ("time,price,size", "High price", None),
+        ] {
+            assert_eq!(suspicion(header, name), suspected, "{header}: {name}");
+        }
+        assert_eq!(
+            suspicion("time,bid,ask,Opening price,Low price", "High price"),
+            Some(Suspicion::BarPrice(Role::High))
+        );
+    }
+
+    #[test]
+    fn a_warning_names_the_column_an_example_and_the_flag() {
+        let column = |name: &str, example: &str| UnusedColumn {
+            index: 3,
+            name: name.to_owned(),
+            example: example.to_owned(),
+            holds_words: true,
+        };
+
+        assert_eq!(
+            Suspicion::Instrument.warning(&column("tic", "AAPL")),
+            "column `tic` (AAPL) is not used, and may name the instrument (set it by --map symbol=tic)"
+        );
+        assert_eq!(
+            Suspicion::Size(Role::Volume).warning(&column("Trade Qty", "")),
+            "column `Trade Qty` is not used, and may hold sizes or their running total (set it by --map volume=3)"
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! The columns of a file that no role uses.
+
+use super::layout::{Layout, Record, is_word};
+use crate::feed::printable::excerpt;
+
+/// A column that no role uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedColumn {
+    /// The number of the column, counted from 0.
+    pub index: usize,
+    /// The name of the column in the header. In a file without a header, the number of the column.
+    pub name: String,
+    /// The first value of the column; empty if the first rows of the file have no value in the column.
+    pub example: String,
+    /// Whether the first rows have words or codes in the column, i.e. no numbers and no times.
+    pub holds_words: bool,
+}
+
+impl UnusedColumn {
+    /// Returns how the flag `--map` can name the column: by its name, or by its number if the name has
+    /// characters with another meaning.
+    #[must_use]
+    pub fn in_a_map(&self) -> String {
+        let is_plain = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+        if self.name.chars().all(is_plain) { self.name.clone() } else { self.index.to_string() }
+    }
+}
+
+/// Returns the columns that no role uses, in the order of the file. A column without a name and without a
+/// value is left out, because some files end each line with a delimiter.
+pub fn unused_columns(layout: &Layout, names: &[String], rows: &[Record]) -> Vec<UnusedColumn> {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0).max(names.len());
+    let is_used = |column: usize| {
+        let selects_rows = layout.only.is_some_and(|(only, _)| only == column);
+        selects_rows || layout.uses().any(|(_, used)| used == column)
+    };
+    let unused = (0..width).filter(|column| !is_used(*column)).map(|index| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.trim_ascii());
+        let mut values = cells.filter(|cell| !cell.is_empty());
+        let holds_words = values.clone().all(is_word);
+        let example = values.next().map(excerpt).unwrap_or_default();
+        UnusedColumn { index, name: column_name(names, index), holds_words, example }
+    });
+    let has_a_name = |index: usize| names.get(index).is_some_and(|name| !name.is_empty());
+    unused.filter(|column| has_a_name(column.index) || !column.example.is_empty()).collect()
+}
+
+/// Returns the name of a column in the header. If the column has no name, returns its number.
+pub fn column_name(names: &[String], index: usize) -> String {
+    names.get(index).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| index.to_string())
+}
