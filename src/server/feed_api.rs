@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +29,9 @@ use crate::wire::{ErrorCode, ErrorReply, Fields, bad_command, quoted, unknown_fi
 
 /// The maximum length of a request's body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
+
+/// An error shows at most this many characters of a wrong value.
+const SHOWN: usize = 64;
 
 /// The maximum number of events in one `step` command.
 const MAX_STEP_EVENTS: u32 = 100_000;
@@ -143,6 +147,10 @@ async fn execute<B: Buf>(
 ) -> Result<Status, ErrorResponse> {
     let access = state.authorize_alone(headers, query)?;
     access.check_control().map_err(|error| (StatusCode::FORBIDDEN, error))?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
+        return Err(too_long());
+    }
     let body = timeout(state.body_timeout, read_body(body)).await.unwrap_or_else(|_| {
         let message = "the body took too long (server.header_timeout)";
         Err((StatusCode::REQUEST_TIMEOUT, ErrorReply::new(ErrorCode::TooSlow, message)))
@@ -165,9 +173,7 @@ async fn read_body<B: Buf>(
         while part.has_remaining() {
             let chunk = part.chunk();
             if read.len() + chunk.len() > MAX_BODY_BYTES {
-                let message = format!("a command has at most {MAX_BODY_BYTES} bytes");
-                let error = ErrorReply::new(ErrorCode::MessageTooLong, message);
-                return Err((StatusCode::PAYLOAD_TOO_LARGE, error));
+                return Err(too_long());
             }
             read.extend_from_slice(chunk);
             let taken = chunk.len();
@@ -175,6 +181,11 @@ async fn read_body<B: Buf>(
         }
     }
     Ok(read)
+}
+
+fn too_long() -> ErrorResponse {
+    let message = format!("a command has at most {MAX_BODY_BYTES} bytes");
+    (StatusCode::PAYLOAD_TOO_LARGE, ErrorReply::new(ErrorCode::MessageTooLong, message))
 }
 
 /// Parses the body of a `POST`. If the feed is a replay, `feed` supplies the time zone of the replayed files.
@@ -229,8 +240,12 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
 /// Removes a required field from `fields` and parses its value. If the field is missing or wrong, the error
 /// shows `form`, a description of the expected value.
 fn field<T: DeserializeOwned>(fields: &mut Fields, name: &str, form: &str) -> Result<T, ErrorReply> {
-    let value = fields.remove(name).and_then(|value| serde_json::from_str(value.get()).ok());
-    value.ok_or_else(|| bad_command(format_args!("`{name}` is missing, or not {form}")))
+    let value =
+        fields.remove(name).ok_or_else(|| bad_command(format_args!("`{name}` is missing; it is {form}")))?;
+    serde_json::from_str(value.get()).map_err(|_| {
+        let found: String = value.get().chars().take(SHOWN).collect();
+        bad_command(format_args!("`{name}` is {found}, and not {form}"))
+    })
 }
 
 #[cfg(test)]
@@ -329,9 +344,13 @@ mod tests {
             (
                 r#"{"action":"speed"}"#,
                 ErrorCode::BadCommand,
-                "`speed` is missing, or not a number from 0.000001 to 1000000, or max",
+                "`speed` is missing; it is a number from 0.000001 to 1000000, or max",
             ),
-            (r#"{"action":"speed","speed":0}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (
+                r#"{"action":"speed","speed":0}"#,
+                ErrorCode::BadCommand,
+                "`speed` is 0, and not a number from 0.000001",
+            ),
             (r#"{"action":"speed","speed":null}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
             (r#"{"action":"speed","speed":"10"}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
             (r#"{"action":"speed","speed":1000001}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
@@ -352,8 +371,12 @@ mod tests {
             (r#"{"action":"seek","time":17}"#, ErrorCode::BadCommand, "`17` is not a time; times are dates"),
             (r#"{"action":"seek","time":null}"#, ErrorCode::BadCommand, "`null` is not a time; times are"),
             (r#"{"action":"seek"}"#, ErrorCode::BadCommand, "`time` is missing"),
-            (r#"{"action":"loop"}"#, ErrorCode::BadCommand, "`loop` is missing, or not true or false"),
-            (r#"{"action":"loop","loop":"yes"}"#, ErrorCode::BadCommand, "not true or false"),
+            (r#"{"action":"loop"}"#, ErrorCode::BadCommand, "`loop` is missing; it is true or false"),
+            (
+                r#"{"action":"loop","loop":"yes"}"#,
+                ErrorCode::BadCommand,
+                r#"`loop` is "yes", and not true or false"#,
+            ),
             (r#"{"action":"step","events":0}"#, ErrorCode::BadCommand, "from 1 to 100000"),
             (r#"{"action":"step","events":100001}"#, ErrorCode::BadCommand, "from 1 to 100000"),
             (r#"{"action":"step","events":1.5}"#, ErrorCode::BadCommand, "from 1 to 100000"),

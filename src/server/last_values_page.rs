@@ -34,12 +34,14 @@ impl<'a> LastValuesPage<'a> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the symbol of `after` has no data.
+    /// Returns an error if the symbol of `after` has no data. A symbol that the token does not allow gets the
+    /// same error, so that nobody learns which symbols exist.
     pub fn begin(request: &'a LastValuesRequest, last_values: &LastValueCache) -> Result<Self, ErrorReply> {
         let position = match &request.after {
             None => 0,
             Some(after) => {
-                let index = last_values.index_of(after).ok_or_else(|| {
+                let index = last_values.index_of(after).filter(|_| request.access.allows(after));
+                let index = index.ok_or_else(|| {
                     let name = quoted(after.as_str());
                     let message = format!("`after` is {name}, which has no data; begin without `after`");
                     ErrorReply::new(ErrorCode::BadParameter, message)

@@ -249,6 +249,14 @@ async fn a_token_sees_its_own_symbols_and_no_others() {
     };
     assert_eq!(names(&own), ["AAPL", "MSFT"]);
     assert_eq!(names(&all), ["AAPL", "NVDA", "MSFT"]);
+
+    // The answer does not tell whether a symbol exists that the token does not allow.
+    for after in ["NVDA", "NONE"] {
+        let path = format!("/api/v1/symbols?after={after}&token=secret");
+        let answer = JsonAnswer::get(&server, &path).await;
+        assert_eq!(answer.status, 400, "{after}: {}", answer.text());
+        assert!(answer.text().contains("has no data"), "{after}: {}", answer.text());
+    }
 }
 
 #[tokio::test]

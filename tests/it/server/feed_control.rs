@@ -437,6 +437,18 @@ async fn a_body_that_never_arrives_times_out() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_as_too_long_is_not_waited_for() {
+    let (_folder, config) = replay("");
+    let server = TestServer::feed(config).await;
+
+    let announced = "POST /api/v1/feed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4097\r\n\r\n{";
+    let answer = server.request(announced).await;
+
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains(r#""code":"message_too_long""#), "{answer}");
+}
+
+#[tokio::test]
 async fn a_command_that_the_feed_cannot_execute_is_answered_409() {
     let simulated = Config { feed: toml::from_str("clock.paused = true").unwrap(), ..Config::default() };
     let simulated = TestServer::feed(simulated).await;
