@@ -217,7 +217,7 @@
 //! | `suspicion.rs` | what an unused column may hold, by its name |
 //! | `scan.rs` | reads all times and symbols once |
 //! | `named_symbols.rs` | symbols that rows name |
-//! | `contradictions.rs` | counts bars that contradict themselves |
+//! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
 //! | `records.rs` and `cells.rs` | split rows |

@@ -261,15 +261,15 @@ pub enum FeedError {
         found: String,
     },
     /// Many bars of a file contradict themselves, e.g. a high is below the low.
-    #[error("{}:{line}: {bad} of {bars} bars contradict themselves, here: {found}", path.display())]
+    #[error("{}:{line}: {bad} of {bars} judged bars contradict themselves, here: {found}", path.display())]
     Contradictions {
         /// The file.
         path: PathBuf,
         /// The line number of the first such bar.
         line: u64,
-        /// The number of bars whose prices are not all equal.
+        /// The number of judged bars whose prices are not all equal.
         bars: u64,
-        /// The number of bars that contradict themselves.
+        /// The number of judged bars that contradict themselves.
         bad: u64,
         /// The prices of the first such bar.
         found: String,

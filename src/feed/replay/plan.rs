@@ -122,7 +122,7 @@ impl Plan {
     /// Returns an error if many bars contradict themselves.
     fn check_bars(&self) -> Result<(), FeedError> {
         match &self.scan.contradictions {
-            found @ Contradictions { bars, bad, first: Some((line, prices)) } if found.are_many() => {
+            found @ Contradictions { bars, bad, first: Some((line, prices)), .. } if found.are_many() => {
                 Err(FeedError::Contradictions {
                     path: self.part.to_string().into(),
                     line: *line,
