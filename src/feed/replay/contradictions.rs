@@ -34,14 +34,17 @@ impl Contradictions {
         if matches!(layout.values, Values::Bars { .. }) { layout.width } else { 0 }
     }
 
+    /// Returns whether the next row is one of those to judge.
+    pub fn judges_next(&self) -> bool {
+        self.rows < ALL_UP_TO || self.rows.is_multiple_of(JUDGED)
+    }
+
     /// Counts a row, and judges it if it is one of those to judge. If the row is a bar that contradicts itself,
     /// returns the prices of the bar.
     pub fn observe(&mut self, layout: &Layout, row: &Cells<'_>) -> Option<String> {
-        if Self::width(layout) == 0 || !layout.is_selected(row) {
-            return None;
-        }
+        let is_judged = self.judges_next();
         self.rows += 1;
-        if self.rows > ALL_UP_TO && !self.rows.is_multiple_of(JUDGED) {
+        if !is_judged || Self::width(layout) == 0 || !layout.is_selected(row) {
             return None;
         }
         match layout.payload(row) {

@@ -247,7 +247,8 @@ impl Plan {
 
     /// Returns the events of the file, in the order of the rows.
     pub fn rows(&self) -> Result<Rows, FeedError> {
-        let records = Records::open(&self.part, &self.settings, &self.sniffed)?.cut_at(self.layout.cells());
+        let mut records = Records::open(&self.part, &self.settings, &self.sniffed)?;
+        records.cut_at(self.layout.cells());
         let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);
         let resolver = zone.resolver(self.scan.order == Order::Descending);
         Ok(Rows {

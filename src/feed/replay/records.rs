@@ -37,10 +37,9 @@ impl Records {
         })
     }
 
-    /// Limits each row to its first `width` cells.
-    pub fn cut_at(mut self, width: usize) -> Self {
+    /// Limits each of the following rows to its first `width` cells.
+    pub fn cut_at(&mut self, width: usize) {
         self.width = width;
-        self
     }
 
     /// Returns the number of the current line, counted from 1.

@@ -81,7 +81,8 @@ pub fn date_order(
     sniffed: &Sniffed,
 ) -> Result<Option<DateOrder>, FeedError> {
     let Some(column) = sniffed.layout.time.date_column() else { return Ok(None) };
-    let mut records = Records::open(part, settings, sniffed)?.cut_at(column + 1);
+    let mut records = Records::open(part, settings, sniffed)?;
+    records.cut_at(column + 1);
     let mut left = OrdersLeft::default();
     while let Some(record) = records.next()? {
         if let Some(order) = record.ok().and_then(|row| left.observe(row.get(column)?)) {
@@ -105,7 +106,8 @@ pub fn set_time_of_day_form(
     else {
         return Ok(());
     };
-    let mut records = Records::open(part, settings, sniffed)?.cut_at(column + 1);
+    let mut records = Records::open(part, settings, sniffed)?;
+    records.cut_at(column + 1);
     let mut times_of_day = TimesOfDay::default();
     while let Some(record) = records.next()? {
         let Some(cell) = record.ok().and_then(|row| row.get(column)) else { continue };
@@ -183,16 +185,19 @@ pub fn scan(
     let layout = &sniffed.layout;
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     let width = layout.width_of_time().max(layout.width_of_symbol()).max(compared.width(layout));
-    let width = width.max(Contradictions::width(layout));
+    let width_of_judged = width.max(Contradictions::width(layout));
     let (mut merged, mut contradictions) = (None, Contradictions::default());
-    let mut records = Records::open(part, settings, sniffed)?.cut_at(width);
+    let mut records = Records::open(part, settings, sniffed)?;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol));
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
     // When clocks go back, an hour of local time occurs twice. The direction of the rows tells the two hours
     // apart. The direction is not known yet, so both directions are tried.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
     let (mut rows, mut has_local_times, mut has_fractions, mut first_bad) = (0, false, false, None);
-    while let Some(record) = records.next()? {
+    loop {
+        // Most rows are split only as far as their time and their symbol.
+        records.cut_at(if contradictions.judges_next() { width_of_judged } else { width });
+        let Some(record) = records.next()? else { break };
         rows += 1;
         let is_compared = compared.has_columns() && merged.is_none();
         let mut contradicts = None;
