@@ -334,10 +334,10 @@ fn value<T>(
 /// Returns a bar unless its prices contradict each other. An adjusted close is not judged.
 fn plausible(bar: Bar, is_close_judged: bool) -> Result<Bar, RejectedRow> {
     let Bar { open, high, low, close, .. } = bar;
-    let inner = [open, Some(close).filter(|_| is_close_judged), high, low];
-    let is_above = |price: Price| high.is_some_and(|high| price > high);
-    let is_below = |price: Price| low.is_some_and(|low| price < low);
-    if !inner.into_iter().flatten().any(|price| is_above(price) || is_below(price)) {
+    let is_outside =
+        |price: Price| high.is_some_and(|high| price > high) || low.is_some_and(|low| price < low);
+    let is_reversed = low.zip(high).is_some_and(|(low, high)| low > high);
+    if !is_reversed && !open.is_some_and(is_outside) && !(is_close_judged && is_outside(close)) {
         return Ok(bar);
     }
     let prices = [("open", open), ("high", high), ("low", low), ("close", Some(close))];
