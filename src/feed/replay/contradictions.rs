@@ -34,13 +34,12 @@ impl Contradictions {
         if matches!(layout.values, Values::Bars { .. }) { layout.width } else { 0 }
     }
 
-    /// Returns whether the next row is one of those to judge.
+    /// Returns whether the next row will be judged.
     pub fn judges_next(&self) -> bool {
         self.rows < ALL_UP_TO || self.rows.is_multiple_of(JUDGED)
     }
 
-    /// Counts a row, and judges it if it is one of those to judge. If the row is a bar that contradicts itself,
-    /// returns the prices of the bar.
+    /// Counts a row. If the row is judged, and is a bar that contradicts itself, returns the prices of the bar.
     pub fn observe(&mut self, layout: &Layout, row: &Cells<'_>) -> Option<String> {
         let is_judged = self.judges_next();
         self.rows += 1;
