@@ -337,7 +337,7 @@ fn plausible(bar: Bar, is_close_judged: bool) -> Result<Bar, RejectedRow> {
     let is_outside =
         |price: Price| high.is_some_and(|high| price > high) || low.is_some_and(|low| price < low);
     let is_reversed = low.zip(high).is_some_and(|(low, high)| low > high);
-    if !is_reversed && !open.is_some_and(is_outside) && !(is_close_judged && is_outside(close)) {
+    if !(is_reversed || open.is_some_and(is_outside) || is_close_judged && is_outside(close)) {
         return Ok(bar);
     }
     let prices = [("open", open), ("high", high), ("low", low), ("close", Some(close))];
