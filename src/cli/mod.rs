@@ -111,6 +111,9 @@ pub struct ServeArgs {
     /// Symbols to simulate, such as AAPL,MSFT, or the number of symbols to invent, such as 500
     #[arg(long, value_name = "NAMES")]
     pub symbols: Vec<String>,
+    /// Model of the simulation: gbm, a random walk at a constant rate
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Simulated events per second, over all symbols
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub rate: Option<String>,
@@ -230,6 +233,7 @@ impl ServeArgs {
             ("feed.kind", self.feed.map(|kind| Value::from(kind.name()))),
             ("feed.replay.files", list(&paths)),
             ("feed.simulated.symbols", (!self.symbols.is_empty()).then(|| self.symbols.join(",").into())),
+            ("feed.simulated.profile", text(&self.profile)),
             ("feed.simulated.rate", text(&self.rate)),
             ("feed.simulated.seed", text(&self.seed)),
             ("feed.clock.speed", text(&self.clock.speed)),
@@ -293,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_error_names_a_flag_as_it_is_typed() {
-        let line = "tickerplant --symbols A --rate 1 --seed 1 --speed 1 --max-gap 1s --retime --paused --loop \
+        let line = "tickerplant --profile gbm --symbols A --rate 1 --seed 1 --speed 1 --max-gap 1s --retime --paused --loop \
              --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info \
              --symbol A --tz UTC --layout a --map price=0 --date-order mdy --decimal . --price-scale 1 --delimiter tab --encoding a \
              --from 2024 --to 2024 --strict --max-bytes 1";

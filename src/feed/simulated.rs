@@ -31,6 +31,8 @@ const TRADES_IN_TEN: u32 = 4;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// The model that makes the prices and times.
+    pub profile: Profile,
     /// The number of events per second of market time, for all symbols together.
     pub rate: NonZeroU32,
     /// The seed of the random numbers. The same seed gives the same quotes and trades.
@@ -41,6 +43,15 @@ pub struct Config {
     /// The simulated instruments, or the number of instruments to invent. The name of each instrument must be
     /// unique.
     pub symbols: Instruments,
+}
+
+/// The model that makes the prices and times of a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A random walk for each symbol, whose events are evenly spaced. Tests and benchmarks need this constant
+    /// load.
+    Gbm,
 }
 
 /// The endless events of the simulation: the interleaved paths of all symbols.
@@ -71,6 +82,7 @@ struct Path {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            profile: Profile::Gbm,
             rate: NonZeroU32::new(100).expect("the default is not zero"),
             seed: 42,
             start: None,
@@ -83,6 +95,7 @@ impl Config {
     /// Returns a check for each number and time in the section `[feed.simulated]` of the configuration.
     pub(super) fn checks(&self) -> Vec<Check> {
         vec![
+            range::text("profile", "gbm", true),
             range::whole_number("rate", self.rate.get(), 1..=MILLION),
             // The maximum is TOML's largest whole number.
             range::whole_number("seed", self.seed, 0..=i64::MAX.unsigned_abs()),

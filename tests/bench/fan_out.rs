@@ -12,7 +12,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::feed::simulated::{self, Instrument, Walk};
+use tickerplant::feed::simulated::{self, Instrument, Profile, Walk};
 use tickerplant::hub::{Settings, Shard, Timeouts};
 use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{CommandWithId, UrlParameters};
@@ -129,7 +129,7 @@ fn bench(load: &Load) -> (Bench, Walk) {
 fn walk(load: &Load) -> Walk {
     let instrument = |symbol| Instrument::named(name(symbol).parse().expect("the names are symbols"));
     let symbols = (0..load.symbols).map(instrument).collect();
-    Walk::new(&simulated::Config { symbols, ..simulated::Config::default() })
+    Walk::new(&simulated::Config { profile: Profile::Gbm, symbols, ..simulated::Config::default() })
         .expect("the configuration is valid")
 }
 

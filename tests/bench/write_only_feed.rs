@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::unix::pipe;
 use mio::{Interest, Registry, Token};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::simulated::{Config, Instrument, Profile, Walk};
 use tickerplant::market::{Symbol, Time};
 use tickerplant::wire::Message;
 
@@ -41,6 +41,7 @@ pub struct Lines {
 impl WriteOnlyFeed {
     pub fn simulated(symbols: Vec<Symbol>, rate: &str) -> io::Result<Self> {
         let config = Config {
+            profile: Profile::Gbm,
             rate: rate.parse().map_err(io::Error::other)?,
             symbols: symbols.into_iter().map(Instrument::named).collect(),
             ..Config::default()

@@ -9,7 +9,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::simulated::{Config, Instrument, Profile, Walk};
 use tickerplant::market::Payload;
 
 use crate::canary::{HEAD_START, spread};
@@ -143,8 +143,10 @@ fn overload(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
 fn predict_events(rate: u32, published: &mut PublishedEvents) -> io::Result<()> {
     let named = |symbol| name(symbol).parse().map(Instrument::named).map_err(io::Error::other);
     let config = Config {
+        profile: Profile::Gbm,
         rate: NonZeroU32::new(rate).expect("the rate is not zero"),
         symbols: (0..SYMBOLS).map(named).collect::<io::Result<_>>()?,
+        seed: server_under_test::SEED,
         ..Config::default()
     };
     let walk = Walk::new(&config).map_err(io::Error::other)?;

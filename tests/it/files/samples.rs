@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use tickerplant::feed::replay::{self, Replay};
-use tickerplant::feed::simulated::{Config, Walk};
+use tickerplant::feed::simulated::{Config, Profile, Walk};
 use tickerplant::feed::{LineSettings, RejectCounters};
 use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
@@ -22,7 +22,8 @@ const MINUTE: i64 = 60_000_000_000;
 fn market(symbols: usize, rate: u32, start: &str) -> Config {
     let default = Config::default();
     let symbols = default.symbols.list().iter().take(symbols).cloned().collect();
-    Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
+    let (rate, start) = (NonZeroU32::new(rate).unwrap(), Some(start.parse().unwrap()));
+    Config { profile: Profile::Gbm, rate, seed: 2024, start, symbols }
 }
 
 /// Returns the sample file of bars: the trades of one day, combined into bars of one minute.
