@@ -213,9 +213,11 @@
 //! | `layout/shape.rs` | files without a header |
 //! | `layout/columns.rs` | the columns by role |
 //! | `layout/time_columns.rs` | the columns of the time |
+//! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `suspicion.rs` | what an unused column may hold, by its name |
-//! | `scan.rs` | reads all times and symbols once |
+//! | `scan.rs` | reads all rows once |
+//! | `reading.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `named_symbols.rs` | symbols that rows name |
 //! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
@@ -228,6 +230,7 @@
 //! | `events.rs` | events in order |
 //! | `merge.rs` | merges the events of several files |
 //! | `moment.rs` | times in settings and seeks |
+//! | `reason.rs` | the reasons for which rows are rejected |
 //! | `rejected_rows.rs` | counts and logs rejected rows |
 //! | `extent.rs` | first and last time |
 //! | `inspect.rs` | report of the recognized format |

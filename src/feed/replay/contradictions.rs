@@ -3,7 +3,7 @@
 
 use super::cells::Cells;
 use super::layout::{Layout, Values};
-use super::row::Reason;
+use super::reason::Reason;
 use crate::market::{Bar, Payload};
 
 /// A file is refused if at least one in this many judged bars contradicts itself.

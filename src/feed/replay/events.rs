@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::vec;
 
 use super::container::Damage;
+use super::reading::Order;
+use super::reason::{Reason, RejectedRow};
 use super::records::Records;
 use super::rejected_rows::RejectedRows;
-use super::row::{Reason, RejectedRow, Row, RowReader};
-use super::scan::Order;
+use super::row::{Row, RowReader};
 use crate::feed::error::FeedError;
 use crate::market::{Event, Payload, Time};
 

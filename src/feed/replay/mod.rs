@@ -36,6 +36,8 @@ mod named_symbols;
 mod number;
 mod path;
 mod plan;
+mod reading;
+mod reason;
 mod records;
 mod rejected_rows;
 mod row;
@@ -139,7 +141,7 @@ impl Replay {
         }
         let moments = MomentParser { zone: settings.zone.clone(), date_order: settings.date_order };
         let replay = Self { plans: plans.into(), symbols, moments };
-        if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
+        if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.times.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
         Ok(replay)

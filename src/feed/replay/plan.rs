@@ -13,14 +13,17 @@ use super::extent::Extent;
 use super::layout::{Layout, Role, TimeColumns, TimeOfDayForm};
 use super::merged_instruments::Merged;
 use super::path;
+use super::reading::{Order, Read};
+use super::reason::{Reason, RejectedRow};
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
-use super::row::{Reason, RejectedRow, RowReader};
-use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
+use super::row::RowReader;
+use super::scan::{Scan, scan};
 use super::settings::Settings;
-use super::sniff::{Sniffed, sniff};
+use super::sniff::{Dialect, Sniffed, sniff};
 use super::suspicion::Suspicion;
 use super::time::MidnightUnit;
+use super::unused_columns::UnusedColumn;
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
@@ -34,12 +37,16 @@ const SECONDS_IN_MILLIS: u64 = 87;
 const TRIED_ROWS: u64 = 100;
 
 /// A file, or a member of an archive, that was checked and can be replayed. The plan does not keep the file
-/// open.
+/// open, and never changes.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub part: Part,
-    pub sniffed: Sniffed,
-    layout: Arc<Layout>,
+    pub dialect: Dialect,
+    pub layout: Arc<Layout>,
+    /// The column names in the header; empty if the file has no header.
+    pub names: Vec<String>,
+    /// The columns that no role uses.
+    pub unused: Vec<UnusedColumn>,
     /// The symbol of all rows; `None` if a column has the symbol of each row.
     symbol: Option<Symbol>,
     pub scan: Scan,
@@ -48,7 +55,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Recognizes the layout of a file or archive member, reads all times in it, and tries to convert the
+    /// Recognizes the layout of a file or archive member, reads all rows in it once, and tries to convert the
     /// first rows.
     ///
     /// # Errors
@@ -56,32 +63,16 @@ impl Plan {
     /// Returns an error if the content is not market data, or if most of the first rows are rejected. Returns
     /// an error if the rows are not in time order, and there are more than `sort_rows` rows.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
-        let mut sniffed = sniff(&part, settings)?;
-        let symbol = match (sniffed.layout.symbol, &settings.symbol) {
-            (Some(_), _) => None,
-            (None, Some(symbol)) => Some(symbol.clone()),
-            (None, None) => {
-                let path = part.virtual_path();
-                let symbol = if sniffed.layout.has_period_in_name {
-                    path::symbol_with_period(&path, sniffed.minutes_between_rows)
-                } else {
-                    path::symbol(&path)
-                };
-                Some(symbol.ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })?)
-            }
-        };
-        if sniffed.is_date_order_open {
-            let shown = date_order(&part, settings, &sniffed)?;
-            sniffed.is_date_order_assumed = shown.is_none();
-            sniffed.layout.date_order = shown.unwrap_or(sniffed.layout.date_order);
-        }
-        set_time_of_day_form(&part, settings, &mut sniffed)?;
-        let layout = Arc::new(sniffed.layout.clone());
-        let scan = scan(&part, settings, &sniffed, symbol.clone())?;
+        let sniffed = sniff(&part, settings)?;
+        let symbol = symbol(&part, settings, &sniffed)?;
+        let scan = scan(&part, settings, &sniffed, symbol.as_ref())?;
+        let Sniffed { dialect, layout, names, unused, .. } = sniffed;
         let plan = Self {
             part,
-            sniffed,
-            layout,
+            dialect,
+            layout: Arc::new(Layout { times: scan.times.times, ..layout }),
+            names,
+            unused,
             symbol,
             scan,
             settings: Arc::clone(settings),
@@ -90,8 +81,8 @@ impl Plan {
         plan.check_instruments()?;
         plan.check_bars()?;
         plan.try_rows()?;
-        let Scan { rows, order, .. } = plan.scan;
-        if order != Order::Ascending && rows > settings.sort_rows as u64 {
+        let rows = plan.scan.rows;
+        if plan.scan.times.order != Order::Ascending && rows > settings.sort_rows as u64 {
             let path = plan.part.to_string().into();
             return Err(FeedError::TooLongToSort { path, rows, limit: settings.sort_rows });
         }
@@ -140,7 +131,7 @@ impl Plan {
     fn warnings_about_the_day(&self) -> impl Iterator<Item = String> {
         let path = self.part.virtual_path();
         let name = path.rsplit('/').next().unwrap_or(&path);
-        let day = match self.layout.time {
+        let day = match self.layout.times.columns {
             TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(Time::from_nanos(day)),
             TimeColumns::One(_) | TimeColumns::Two { .. } => None,
         };
@@ -150,13 +141,13 @@ impl Plan {
             format!("the times have no date, so the day {day} in the name of a folder is assumed")
         });
         let again = day
-            .filter(|_| self.scan.order == Order::Unsorted)
+            .filter(|_| self.scan.times.order == Order::Unsorted)
             .map(|_| "the times of day fall and rise, but all are read as times of one day".to_owned());
         let is_counted = matches!(
-            self.layout.time,
+            self.layout.times.columns,
             TimeColumns::TimeOfDay { form: TimeOfDayForm::Counted(MidnightUnit::Milliseconds), .. }
         );
-        let is_short = self.scan.span.is_some_and(|(first, last)| {
+        let is_short = self.scan.times.span.is_some_and(|(first, last)| {
             last.as_nanos().abs_diff(first.as_nanos()) < SECONDS_IN_MILLIS * 1_000_000_000
         });
         let may_be_seconds = (is_counted && is_short && self.scan.rows > 1)
@@ -168,12 +159,12 @@ impl Plan {
     /// an assumed day.
     pub fn warnings(&self) -> Vec<String> {
         let Settings { symbol, zone, .. } = &*self.settings;
-        let Sniffed { layout, unused, .. } = &self.sniffed;
+        let Self { layout, unused, .. } = self;
         let is_open = |suspicion: &Suspicion| match suspicion {
             Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
             Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
-            Suspicion::PartOfTime => !self.scan.has_fractions,
-            Suspicion::Zone => self.scan.has_local_times && zone.is_none(),
+            Suspicion::PartOfTime => !self.scan.times.has_fractions,
+            Suspicion::Zone => self.scan.times.has_local_times && zone.is_none(),
         };
         let suspected = unused
             .iter()
@@ -190,7 +181,8 @@ impl Plan {
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
     /// dates. If a packed file is damaged, also logs how.
     fn log(&self) {
-        let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
+        let Scan { rows, times, damage, .. } = &self.scan;
+        let Read { order, has_local_times, .. } = times;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
         info!(file = %self.part, layout, rows, order = order.name(), symbol, "opened");
         if *has_local_times && self.settings.zone.is_none() {
@@ -199,12 +191,12 @@ impl Plan {
         let says_a_zone = |name: &&String| name.contains('(');
         let names =
             self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay));
-        let mut names = names.filter_map(|(_, column)| self.sniffed.names.get(column));
+        let mut names = names.filter_map(|(_, column)| self.names.get(column));
         if let (true, None, Some(column)) = (*has_local_times, &self.settings.zone, names.find(says_a_zone)) {
             warn!(file = %self.part, column, "the column's name may give the zone of its times (set it by --tz)");
         }
-        if self.sniffed.is_date_order_assumed {
-            let read = self.layout.date_order;
+        if times.is_date_order_assumed {
+            let read = times.times.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");
         }
         for warning in self.warnings() {
@@ -218,7 +210,7 @@ impl Plan {
     /// Returns the count of all rows, and the time range of the file, limited to the settings `from` and
     /// `to`. Returns `None` if the limited range is empty.
     pub fn extent(&self) -> Option<Extent> {
-        let (first, last) = self.scan.span?;
+        let (first, last) = self.scan.times.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));
         let last = self.settings.to.map_or(last, |to| to.min(last));
         (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
@@ -226,7 +218,7 @@ impl Plan {
 
     /// Returns the text that the command `inspect` prints for the time zone.
     pub fn zone(&self) -> String {
-        match (&self.settings.zone, self.scan.has_local_times) {
+        match (&self.settings.zone, self.scan.times.has_local_times) {
             (_, false) => "UTC".to_owned(),
             (None, true) => "UTC (assumed)".to_owned(),
             (Some(zone), true) => zone.to_string(),
@@ -236,7 +228,7 @@ impl Plan {
     /// Returns the events of the file, in time order.
     pub fn events(&self) -> Result<Events, FeedError> {
         let mut rows = self.rows()?;
-        match self.scan.order {
+        match self.scan.times.order {
             Order::Ascending => {
                 rows.ends_with_time = true;
                 Ok(Events::Streamed(Box::new(rows)))
@@ -247,10 +239,10 @@ impl Plan {
 
     /// Returns the events of the file, in the order of the rows.
     pub fn rows(&self) -> Result<Rows, FeedError> {
-        let mut records = Records::open(&self.part, &self.settings, &self.sniffed)?;
+        let mut records = Records::open(&self.part, &self.settings, &self.dialect)?;
         records.cut_at(self.layout.cells());
         let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);
-        let resolver = zone.resolver(self.scan.order == Order::Descending);
+        let resolver = zone.resolver(self.scan.times.order == Order::Descending);
         Ok(Rows {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
@@ -301,4 +293,22 @@ impl Plan {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the symbol of all rows: the configured symbol, or the symbol in the file's name. Returns `None` if a
+/// column has the symbol of each row.
+fn symbol(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Option<Symbol>, FeedError> {
+    if sniffed.layout.symbol.is_some() {
+        return Ok(None);
+    }
+    if let Some(symbol) = &settings.symbol {
+        return Ok(Some(symbol.clone()));
+    }
+    let path = part.virtual_path();
+    let symbol = if sniffed.layout.has_period_in_name {
+        path::symbol_with_period(&path, sniffed.minutes_between_rows)
+    } else {
+        path::symbol(&path)
+    };
+    symbol.map(Some).ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })
 }

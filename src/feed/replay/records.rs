@@ -2,9 +2,9 @@
 
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
-use super::row::{Reason, RejectedRow};
+use super::reason::{Reason, RejectedRow};
 use super::settings::Settings;
-use super::sniff::Sniffed;
+use super::sniff::Dialect;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
@@ -21,19 +21,17 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a file whose layout was already recognized, and skips the lines before the first row.
-    pub fn open(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Self, FeedError> {
-        let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
-        while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
-        let (splitter, header) = (Splitter::new(sniffed.delimiter), sniffed.header.clone());
-        let begins_with_symbol = sniffed.layout.symbol.is_some_and(|symbol| symbol.name == 0);
+    /// Opens a file whose dialect is known, and skips the lines before the first row.
+    pub fn open(part: &Part, settings: &Settings, dialect: &Dialect) -> Result<Self, FeedError> {
+        let mut lines = TextLines::open(part, dialect.beside.as_ref(), settings)?;
+        while lines.number() < dialect.lines_before && lines.advance()?.is_some() {}
         Ok(Self {
             lines,
-            splitter,
-            header,
+            splitter: Splitter::new(dialect.delimiter),
+            header: dialect.header.clone(),
             width: usize::MAX,
-            delimiter: sniffed.delimiter,
-            begins_with_symbol,
+            delimiter: dialect.delimiter,
+            begins_with_symbol: dialect.begins_with_symbol,
         })
     }
 

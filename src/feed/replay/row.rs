@@ -3,41 +3,11 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, TimeOfDayForm, Values};
-use super::time::{self, DateOrder, Stamp};
+use super::layout::{IntervalRule, Layout, NumberRule, Values};
+use super::reason::{Reason, RejectedRow};
+use super::time::Stamp;
 use super::zone::Resolver;
-use crate::feed::printable::excerpt;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
-
-/// The reason why a row is rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The row has no price. A bar needs a close, and any other row needs a trade price, a bid or an ask.
-    Missing,
-    /// The time of the row cannot be read.
-    BadTime,
-    /// A number in the row cannot be read. One bad number rejects the whole row.
-    BadNumber,
-    /// The symbol of the row cannot be read.
-    BadSymbol,
-    /// The line has more cells than the layout allows, or lacks a column that every event needs.
-    Ragged,
-    /// The line is longer than `feed.line_bytes`.
-    TooLong,
-    /// The row is a bar that contradicts itself: the high is below the low, or the open or the close is not
-    /// between the low and the high.
-    Implausible,
-    /// The row is of a kind that is not replayed, or its time is not between the settings `from` and `to`.
-    Filtered,
-}
-
-/// A row that does not become an event, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectedRow {
-    pub reason: Reason,
-    /// The text that caused the rejection of the row.
-    pub found: String,
-}
 
 /// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,98 +36,6 @@ pub enum SymbolReader {
     Column(Option<Symbol>),
 }
 
-impl Reason {
-    /// All reasons for a rejection, in the order of [`Reason::index`].
-    pub const ALL: [Self; 8] = [
-        Self::Missing,
-        Self::BadTime,
-        Self::BadNumber,
-        Self::BadSymbol,
-        Self::Ragged,
-        Self::TooLong,
-        Self::Implausible,
-        Self::Filtered,
-    ];
-
-    /// Returns the reason's name in logs, in metrics and in `inspect`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::BadTime => "bad_time",
-            Self::BadNumber => "bad_number",
-            Self::BadSymbol => "bad_symbol",
-            Self::Ragged => "ragged",
-            Self::TooLong => "too_long",
-            Self::Implausible => "implausible",
-            Self::Filtered => "filtered",
-        }
-    }
-
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl RejectedRow {
-    /// Creates a rejected row with an excerpt of the text that caused the rejection.
-    pub fn new(reason: Reason, found: &[u8]) -> Self {
-        Self { reason, found: excerpt(found) }
-    }
-}
-
-impl TimeColumns {
-    /// Returns the time of a row. If the text in the time columns is not a time, returns a [`RejectedRow`]
-    /// with this text.
-    pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
-        let cell = |column: usize| {
-            row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
-        };
-        let stamp = match self {
-            Self::One(column) => time::stamp(cell(column)?, order),
-            Self::Two { date, time_of_day, form } => {
-                let (date, time_of_day) = (cell(date)?, cell(time_of_day)?);
-                match form {
-                    TimeOfDayForm::Text => time::stamp_of_two(date, time_of_day, order),
-                    form => time::date(date, order).and_then(|day| form.read(time_of_day, day)),
-                }
-            }
-            Self::TimeOfDay { time_of_day, form, day } => {
-                let cell = cell(time_of_day)?;
-                form.read(cell, day)
-            }
-            Self::Day(day) => Some(Stamp::Local(day)),
-        };
-        stamp.ok_or_else(|| self.bad(row))
-    }
-
-    /// Returns the [`RejectedRow`] for a row whose time cannot be read. It contains the unreadable text.
-    pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        match self {
-            Self::One(column) | Self::TimeOfDay { time_of_day: column, .. } => {
-                RejectedRow::new(Reason::BadTime, cell(column))
-            }
-            Self::Two { date, time_of_day, .. } => {
-                RejectedRow::new(Reason::BadTime, &[cell(date), cell(time_of_day)].join(&b' '))
-            }
-            Self::Day(_) => RejectedRow::new(Reason::BadTime, b""),
-        }
-    }
-}
-
-impl TimeOfDayForm {
-    /// Parses the time of day in a cell, and adds it to a day. `day` is the midnight at which this day
-    /// begins, in nanoseconds since 1970.
-    fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
-        let nanos = match self {
-            Self::Text => time::time_of_day(cell)?,
-            Self::Counted(unit) => time::since_midnight(cell, unit)?,
-            Self::Digits(count) => time::time_of_day_of_digits(cell, count)?,
-        };
-        day.checked_add(nanos).map(Stamp::Local)
-    }
-}
-
 impl RowReader {
     /// Creates a reader. `symbol` is the symbol of all rows, or `None` if a column has the symbol of each
     /// row.
@@ -175,15 +53,22 @@ impl RowReader {
             let found = format!("{} cells", row.len());
             return Err(RejectedRow { reason: Reason::Ragged, found });
         }
-        if !layout.is_selected(row) {
+        let is_selected = layout.is_selected(row);
+        let symbol = self.symbol.read(layout, row);
+        let time = layout.times.stamp(row).and_then(|stamp| match (stamp, &symbol) {
+            (Stamp::Utc(time), _) => Ok(time),
+            // The time of a row that is left out counts, too: it tells the two occurrences of an hour apart.
+            (Stamp::Local(nanos), Ok(symbol)) => {
+                self.resolver.resolve(nanos, symbol).ok_or_else(|| layout.times.bad(row))
+            }
+            (Stamp::Local(_), Err(bad)) => Err(bad.clone()),
+        });
+        if !is_selected {
             return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
         }
-        let time = match layout.stamp(row)? {
-            Stamp::Utc(time) => time,
-            Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
-        };
+        let (time, symbol) = (time?, symbol?);
         let (payload, second_payload) = layout.payload(row)?;
-        Ok(Row { time, symbol: self.symbol.read(layout, row)?, payload, second_payload })
+        Ok(Row { time, symbol, payload, second_payload })
     }
 }
 
@@ -221,16 +106,6 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// Returns the time of a row, with the milliseconds of their own column, if there is one.
-    pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
-        let stamp = self.time.read(row, self.date_order)?;
-        let Some(column) = self.millis else { return Ok(stamp) };
-        let cell = row.get(column).unwrap_or_default();
-        time::millis(cell)
-            .and_then(|nanos| stamp.later(nanos))
-            .ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))
-    }
-
     /// Returns whether a row has an allowed value in the column that selects rows.
     pub fn is_selected(&self, row: &Cells<'_>) -> bool {
         let Some((column, kept)) = self.only else { return true };

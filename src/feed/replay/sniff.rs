@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 
 use super::cells::Splitter;
 use super::container::{self, Part};
-use super::layout::{self, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
+use super::layout::{self, DateOrders, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
@@ -26,24 +26,31 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 /// The result of reading the first lines of a file.
 #[derive(Clone, Debug)]
 pub struct Sniffed {
+    pub dialect: Dialect,
+    /// The layout, as far as the first lines tell it.
     pub layout: Layout,
-    pub delimiter: u8,
-    /// The header line; empty if the file has no header. Further copies of the header between the rows are
-    /// skipped.
-    pub header: Vec<u8>,
+    /// The orders of day, month and year that remain possible after the first lines.
+    pub date_orders: DateOrders,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
     pub minutes_between_rows: Option<i64>,
+}
+
+/// How the text of a file is divided into rows and cells.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    pub encoding: &'static Encoding,
+    pub delimiter: u8,
+    /// The header line; empty if the file has no header. Further copies of the header between the rows are
+    /// skipped.
+    pub header: Vec<u8>,
     /// The number of lines before the first row.
     pub lines_before: u64,
-    /// Whether the order of day and month is still unknown after the first lines.
-    pub is_date_order_open: bool,
-    /// Whether the order of day and month was assumed, because all dates of the file are ambiguous.
-    pub is_date_order_assumed: bool,
-    pub encoding: &'static Encoding,
+    /// Whether a line that begins with `#` is a row, because the first column has the symbols.
+    pub begins_with_symbol: bool,
     /// The file or archive member with the times of the rows; `None` if the rows have their own times.
     pub beside: Option<Part>,
 }
@@ -92,8 +99,8 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
             match layout::recognize(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
-                    let sniffed = sniffed(found, &seen, &records, delimiter);
-                    return Ok(Sniffed { encoding, beside, ..sniffed });
+                    let text = Text { seen: &seen, records: &records, encoding, delimiter, beside };
+                    return Ok(text.sniffed(found));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -112,36 +119,45 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     }
 }
 
-fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
-    let header = found.header.map(|index| seen[index]);
-    let names: Option<Vec<String>> =
-        found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
-    let names = names.unwrap_or_default();
-    let rows = records.get(found.first_row..).unwrap_or_default();
-    let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
-    Sniffed {
-        unused: unused_columns(&found.layout, &names, rows),
-        minutes_between_rows: minutes_between(
-            &found.layout,
-            seen.get(found.first_row..).unwrap_or_default(),
-            delimiter,
-        ),
-        layout: found.layout,
-        delimiter,
-        header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
-        names,
-        lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
-        is_date_order_open: found.is_date_order_open,
-        is_date_order_assumed: false,
-        encoding: encoding_rs::UTF_8,
-        beside: None,
+/// The first lines of a file, split into cells.
+struct Text<'a> {
+    seen: &'a [&'a Seen],
+    records: &'a [Record],
+    encoding: &'static Encoding,
+    delimiter: u8,
+    beside: Option<Part>,
+}
+
+impl Text<'_> {
+    fn sniffed(self, found: Recognized) -> Sniffed {
+        let Self { seen, records, encoding, delimiter, beside } = self;
+        let header = found.header.map(|index| seen[index]);
+        let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+        let names: Vec<String> = names.unwrap_or_default();
+        let rows = seen.get(found.first_row..).unwrap_or_default();
+        let before_first_row = rows.first().map(|seen| seen.number - 1);
+        Sniffed {
+            unused: unused_columns(&found.layout, &names, records.get(found.first_row..).unwrap_or_default()),
+            minutes_between_rows: minutes_between(&found.layout, rows, delimiter),
+            dialect: Dialect {
+                encoding,
+                delimiter,
+                header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
+                lines_before: before_first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
+                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == 0),
+                beside,
+            },
+            layout: found.layout,
+            date_orders: found.date_orders,
+            names,
+        }
     }
 }
 
 fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64> {
     let mut splitter = Splitter::new(delimiter);
     let mut time = |seen: &&Seen| {
-        let stamp = layout.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
+        let stamp = layout.times.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
         stamp.map(|stamp| stamp.nanos() / 60_000_000_000)
     };
     let times: Vec<i64> = rows.iter().filter_map(&mut time).collect();

@@ -87,9 +87,9 @@ async fn the_json_has_all_that_was_recognized_of_each_file() {
     let unsorted = json!({
         "file": "UNSORTED.tsv", "layout": "bars", "kind": "bar", "rows": 3, "events": 3, "skipped": {},
         "order": "unsorted", "zone": "UTC (assumed)", "symbols": {"UNSORTED": 3},
-        "first": bar("UNSORTED", "2024-01-02T00:00:00Z", 1.5), "last": bar("UNSORTED", "2024-02-02T00:00:00Z", 2.5),
+        "first": bar("UNSORTED", "2024-02-01T00:00:00Z", 1.5), "last": bar("UNSORTED", "2024-02-02T00:00:00Z", 2.5),
         "columns": {"time": "date", "close": "close"}, "encoding": "UTF-8", "delimiter": "\t", "decimal": ".",
-        "assumed_date_order": "mdy",
+        "assumed_date_order": "dmy",
     });
     assert_eq!(found, [up, down, unsorted]);
 }
@@ -217,7 +217,7 @@ async fn the_table_shows_rejected_rows_and_assumptions() {
         (&["UP.csv"], "skipped   1 missing, 1 bad_time, 1 bad_number"),
         (&["UP.csv"], "zone      UTC (assumed): --tz says otherwise"),
         (&["UNSORTED.tsv"], "order     unsorted: sorted in memory, known only after a scan of its times"),
-        (&["UNSORTED.tsv"], "dates     read as month/day/year"),
+        (&["UNSORTED.tsv"], "dates     read as day/month/year"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "zone      Europe/Berlin\n"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "clocks    1 in repeated hours"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "; 1 in skipped hours, moved forward"),

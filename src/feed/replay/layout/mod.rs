@@ -11,15 +11,17 @@ mod role;
 mod shape;
 mod table;
 mod time_columns;
+mod times;
 
 use super::number::Numbers;
-use super::time::{DateOrder, MidnightUnit};
+use super::time::MidnightUnit;
 
 pub use columns::Map;
-pub use recognize::{Given, LayoutError, Recognized, recognize};
+pub use recognize::{DateOrders, Given, LayoutError, Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
 pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
+pub use times::Times;
 
 /// The cells of one line of a file.
 pub type Record = Vec<Vec<u8>>;
@@ -32,11 +34,7 @@ pub struct Layout {
     pub name: &'static str,
     /// The vendor whose files have this layout; `None` if the layout is not in the table [`LAYOUTS`].
     pub vendor: Option<&'static str>,
-    pub time: TimeColumns,
-    /// The column with the milliseconds to add to the time.
-    pub millis: Option<usize>,
-    /// The order of day, month and year in dates.
-    pub date_order: DateOrder,
+    pub times: Times,
     pub symbol: Option<SymbolColumns>,
     pub interval: Option<(usize, IntervalRule)>,
     /// A column that selects rows, and its allowed values: rows with another value in this column are left
@@ -139,7 +137,7 @@ impl Values {
 impl Layout {
     /// Returns each role that has a column, with the index of the column.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
-        let time = match self.time {
+        let time = match self.times.columns {
             TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
             TimeColumns::Two { date, time_of_day, .. } => {
                 [(Role::Date, Some(date)), (Role::TimeOfDay, Some(time_of_day))]
@@ -173,7 +171,7 @@ impl Layout {
             ],
         };
         let all = time.into_iter().chain(symbol).chain(values);
-        let all = all.chain([(Role::Millis, self.millis)]);
+        let all = all.chain([(Role::Millis, self.times.millis)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
@@ -183,41 +181,10 @@ impl Layout {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }
 
-    /// Returns how many cells of a row must be read to include all columns of the time.
-    pub fn width_of_time(&self) -> usize {
-        let width = match self.time {
-            TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
-            TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
-            TimeColumns::Day(_) => 1,
-        };
-        self.millis.map_or(width, |millis| width.max(millis + 1))
-    }
-
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has
     /// the symbol.
     pub fn width_of_symbol(&self) -> usize {
         self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
-    }
-}
-
-impl TimeColumns {
-    /// Returns the index of the column that has the date; `None` if no column has the date.
-    pub const fn date_column(self) -> Option<usize> {
-        match self {
-            Self::One(column) | Self::Two { date: column, .. } => Some(column),
-            Self::TimeOfDay { .. } | Self::Day(_) => None,
-        }
-    }
-
-    /// Returns the column that has only the time of day, and the notation of its cells; `None` if there is no
-    /// such column.
-    pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
-        match self {
-            Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {
-                Some((*time_of_day, form))
-            }
-            Self::One(_) | Self::Day(_) => None,
-        }
     }
 }
 

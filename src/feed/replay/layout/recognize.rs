@@ -8,7 +8,7 @@ use super::columns::{Columns, Map};
 use super::role::{self, Role, normal};
 use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, shape};
+use super::{Layout, Record, TimeColumns, Times, shape};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -39,8 +39,16 @@ pub struct Recognized {
     pub header: Option<usize>,
     /// The index of the line that is the first row.
     pub first_row: usize,
-    /// Whether the dates in the first rows leave open which number is the day and which is the month.
-    pub is_date_order_open: bool,
+    pub date_orders: DateOrders,
+}
+
+/// The orders of day, month and year in which all dates of the first rows are valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DateOrders {
+    /// The orders, the most likely first. If there is only one, the order is certain.
+    pub left: Vec<DateOrder>,
+    /// Whether the notation of the dates or the language of the header makes the first order likely.
+    pub is_first_likely: bool,
 }
 
 /// The reason why no layout was recognized.
@@ -295,17 +303,15 @@ fn finish(
         NumberRule::Lean if is_scaled_by_lean(given.path) => 4,
         _ => 0,
     });
-    let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
-    let mut left = OrdersLeft::default();
-    let shown = dates().find_map(|date| left.observe(date));
-    let is_date_order_open =
-        shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
+    let date_orders = date_orders(rows, time, is_european, given.date_order);
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
         vendor: entry.map(|entry| entry.vendor),
-        time,
-        millis: millis(rows, columns, time, given.map),
-        date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
+        times: Times {
+            columns: time,
+            millis: millis(rows, columns, time, given.map),
+            date_order: date_orders.left[0],
+        },
         symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
@@ -321,7 +327,7 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, is_date_order_open })
+    Ok(Recognized { layout, header, first_row, date_orders })
 }
 
 /// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
@@ -424,14 +430,31 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Returns whether a row's date would be another day if day and month changed places.
-fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
-    let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
-    let local = |order| match time::stamp(cell, order) {
-        Some(Stamp::Local(nanos)) => Some(nanos),
-        _ => None,
-    };
-    local(DateOrder::Mdy) != local(DateOrder::Dmy)
+/// Returns the orders of day, month and year in which all dates of the first rows are valid, unless an order
+/// is configured.
+fn date_orders(
+    rows: &[Record],
+    time: TimeColumns,
+    is_european: bool,
+    configured: Option<DateOrder>,
+) -> DateOrders {
+    let certain = |order| DateOrders { left: vec![order], is_first_likely: true };
+    if let Some(order) = configured {
+        return certain(order);
+    }
+    let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
+    let mut left = OrdersLeft::default();
+    if let Some(order) = dates().find_map(|date| left.observe(date)) {
+        return certain(order);
+    }
+    let first = usual_order(&left, dates, is_european);
+    // A date that begins with a year of four digits, or has a month's name, means one day in any order.
+    let usual = dates().find_map(|date| time::order_usual(date)).filter(|usual| *usual != DateOrder::Ymd);
+    let Some(usual) = usual else { return certain(first) };
+    let others = [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd].into_iter();
+    let others = others.filter(|order| *order != first && left.has(*order));
+    let is_first_likely = is_european || usual == DateOrder::Dmy;
+    DateOrders { left: [first].into_iter().chain(others).collect(), is_first_likely }
 }
 
 /// Returns the most likely order of day, month and year. Only orders in which all dates are valid are

@@ -27,9 +27,11 @@ const DAY: i64 = 86_400 * SECOND;
 /// The unit of a time of day that is written as a count since midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MidnightUnit {
+    Minutes,
     Seconds,
     Milliseconds,
     Microseconds,
+    Nanoseconds,
 }
 
 /// Parses a cell as a time. Returns `None` if the cell is not a time from 1677 to 2262.
@@ -115,14 +117,16 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count of seconds, milliseconds or microseconds since midnight. Returns the count in nanoseconds; `None` if the
-/// count exceeds a day. Digits below a nanosecond are dropped.
+/// Parses a count of minutes, seconds or smaller units since midnight. Returns the count in nanoseconds; `None`
+/// if the count exceeds a day. Digits below a nanosecond are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
+        MidnightUnit::Minutes => 60 * SECOND,
         MidnightUnit::Seconds => SECOND,
         MidnightUnit::Milliseconds => SECOND / 1000,
         MidnightUnit::Microseconds => SECOND / 1_000_000,
+        MidnightUnit::Nanoseconds => 1,
     };
     let (whole, after) = cell.split_at(digits(cell));
     let fraction = match after {
@@ -130,8 +134,8 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
         [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
         _ => return None,
     };
-    // A day has 86,400,000,000 microseconds, a number of eleven digits.
-    if !(1..=11).contains(&whole.len()) {
+    // A day has 86,400,000,000,000 nanoseconds, a number of 14 digits.
+    if !(1..=14).contains(&whole.len()) {
         return None;
     }
     let nanos = number(whole).checked_mul(unit)?.checked_add(part_of(unit, fraction))?;
