@@ -219,6 +219,7 @@
 //! | `scan.rs` | reads all rows once |
 //! | `reading.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `named_symbols.rs` | symbols that rows name |
+//! | `warnings.rs` | what was assumed of a file |
 //! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
@@ -226,7 +227,7 @@
 //! | `row.rs` | makes events from a row |
 //! | `number/` | numbers, decimal commas |
 //! | `time/` | dates, times of day, Unix times |
-//! | `zone/` | time zones, clock changes |
+//! | `zone/` | time zones, clock changes, zones that rows name |
 //! | `events.rs` | events in order |
 //! | `merge.rs` | merges the events of several files |
 //! | `moment.rs` | times in settings and seeks |

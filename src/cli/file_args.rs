@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use toml::Value;
 
 use crate::config::Sources;
-use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
+use crate::feed::replay::{DateOrder, DecimalSign, DigitNotation, LAYOUTS, Role};
 
 /// The flags that say how files are read, for example in which time zone.
 #[derive(Clone, Debug, Default, Args)]
@@ -30,6 +30,10 @@ pub struct ReadArgs {
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
     #[arg(long, value_name = "ORDER", value_parser = checked::<DateOrder>)]
     pub date_order: Option<String>,
+    /// Times of day in digits: digits (93000 is 9:30), or minutes, seconds, milliseconds, microseconds or
+    /// nanoseconds since midnight
+    #[arg(long, value_name = "NOTATION", value_parser = checked::<DigitNotation>)]
+    pub time_of_day: Option<String>,
     /// Decimal sign: point or comma
     #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
@@ -85,6 +89,7 @@ impl ReadArgs {
             ("feed.replay.layout", text(&self.layout)),
             ("feed.replay.map", (!map.is_empty()).then(|| Value::from(map))),
             ("feed.replay.date_order", text(&self.date_order)),
+            ("feed.replay.time_of_day", text(&self.time_of_day)),
             ("feed.replay.decimal", text(&self.decimal)),
             ("feed.replay.price_scale", text(&self.price_scale)),
             ("feed.replay.delimiter", text(&self.delimiter)),
@@ -113,6 +118,7 @@ impl ReadArgs {
             ("layout", &self.layout),
             ("map", &map),
             ("date-order", &self.date_order),
+            ("time-of-day", &self.time_of_day),
             ("decimal", &self.decimal),
             ("price-scale", &self.price_scale),
             ("delimiter", &self.delimiter),

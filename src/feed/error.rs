@@ -225,6 +225,18 @@ pub enum FeedError {
         /// The text in the time column of the file's first row.
         found: String,
     },
+    /// No row of a file has a valid time, because the rows name an unknown zone.
+    #[error("{}:{line}: `{found}` names the zone `{zone}`, which is not known", path.display())]
+    UnknownZone {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the file's first row.
+        line: u64,
+        /// The text in the time column of the file's first row.
+        found: String,
+        /// The name of the zone.
+        zone: String,
+    },
     /// Rows of the same time have the same symbol, but name different instruments in another column.
     #[error(
         "{}:{line}: `{symbol}` is several instruments: at one time, column `{column}` has `{}` and `{}`",
@@ -370,6 +382,7 @@ impl FeedError {
             | Self::NoEventLines { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
+            | Self::UnknownZone { .. }
             | Self::SeveralInstruments { .. }
             | Self::Contradictions { .. }
             | Self::Fractions { .. }
@@ -470,6 +483,9 @@ impl FeedError {
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
+            Self::UnknownZone { .. } => Some(
+                "an abbreviation such as EST stands for several zones: say which it is, e.g. --tz America/New_York",
+            ),
             Self::SeveralInstruments { .. } => Some(
                 "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
             ),

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::reading::Order;
 use super::time::DateOrder;
 use super::unused_columns::{UnusedColumn, column_name};
+use super::warnings::warnings;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
@@ -145,7 +146,7 @@ impl Inspection {
             last,
             columns: layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
             unused: plan.unused.clone(),
-            warnings: plan.warnings(),
+            warnings: warnings(plan),
             encoding: dialect.encoding.name(),
             delimiter: char::from(dialect.delimiter),
             has_decimal_comma: layout.numbers.decimal == DecimalSign::Comma,

@@ -48,6 +48,7 @@ mod suspicion;
 mod text_lines;
 mod time;
 mod unused_columns;
+mod warnings;
 pub(super) mod zone;
 
 use std::collections::{HashMap, HashSet};
@@ -69,6 +70,7 @@ use merge::Merge;
 use named_symbols::NamedSymbols;
 use plan::Plan;
 use settings::Settings;
+use warnings::warnings;
 
 pub use config::Config;
 pub use expand::expand;
@@ -77,8 +79,8 @@ pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
-pub use time::DateOrder;
 pub(super) use time::unix_time;
+pub use time::{DateOrder, DigitNotation};
 pub use unused_columns::UnusedColumn;
 pub use zone::ZoneError;
 
@@ -224,7 +226,12 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
     let mut plans = Vec::new();
     for part in parts {
         match Plan::open(part, settings) {
-            Ok(plan) => plans.push(plan),
+            Ok(plan) => {
+                for warning in warnings(&plan) {
+                    warn!(file = %plan.part, "{}", printable(&warning));
+                }
+                plans.push(plan);
+            }
             Err(error) => errors.push(error),
         }
     }

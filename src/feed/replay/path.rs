@@ -132,6 +132,11 @@ pub fn distinct_words(path: &str) -> Vec<String> {
     words.filter(|word| is_name(word) && !is_period(word)).map(str::to_owned).collect()
 }
 
+/// Returns whether a path is one of the trading engine LEAN, which counts times of day in milliseconds.
+pub fn is_of_lean(path: &str) -> bool {
+    path.rsplit('/').skip(1).any(|folder| ["tick", "second", "minute"].contains(&folder))
+}
+
 /// Returns the midnight at which the day in a path begins, in nanoseconds since 1970.
 ///
 /// The file name is searched first, then each folder above it. The first file or folder name with exactly one

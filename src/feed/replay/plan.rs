@@ -10,7 +10,7 @@ use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
-use super::layout::{Layout, Role, TimeColumns, TimeOfDayForm};
+use super::layout::{Layout, Role};
 use super::merged_instruments::Merged;
 use super::path;
 use super::reading::{Order, Read};
@@ -21,17 +21,11 @@ use super::row::RowReader;
 use super::scan::{Scan, scan};
 use super::settings::Settings;
 use super::sniff::{Dialect, Sniffed, sniff};
-use super::suspicion::Suspicion;
-use super::time::MidnightUnit;
 use super::unused_columns::UnusedColumn;
-use super::zone::Zone;
+use super::zone::Zones;
 use crate::feed::error::FeedError;
-use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::{Symbol, Time};
-
-/// A file of fewer seconds of one day, read as milliseconds since midnight, may be a file of seconds.
-const SECONDS_IN_MILLIS: u64 = 87;
+use crate::market::Symbol;
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
@@ -48,9 +42,9 @@ pub struct Plan {
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// The symbol of all rows; `None` if a column has the symbol of each row.
-    symbol: Option<Symbol>,
+    pub symbol: Option<Symbol>,
     pub scan: Scan,
-    settings: Arc<Settings>,
+    pub settings: Arc<Settings>,
     reported: ReportedUpTo,
 }
 
@@ -126,53 +120,6 @@ impl Plan {
         }
     }
 
-    /// Returns warnings if the day of the times comes from a folder, if the times of day begin again, or if their
-    /// unit is in doubt.
-    fn warnings_about_the_day(&self) -> impl Iterator<Item = String> {
-        let path = self.part.virtual_path();
-        let name = path.rsplit('/').next().unwrap_or(&path);
-        let day = match self.layout.times.columns {
-            TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(Time::from_nanos(day)),
-            TimeColumns::One(_) | TimeColumns::Two { .. } => None,
-        };
-        let of_folder = day.filter(|_| path::day(name).is_none()).map(|day| {
-            let day = day.to_string();
-            let day = day.split('T').next().unwrap_or_default();
-            format!("the times have no date, so the day {day} in the name of a folder is assumed")
-        });
-        let again = day
-            .filter(|_| self.scan.times.order == Order::Unsorted)
-            .map(|_| "the times of day fall and rise, but all are read as times of one day".to_owned());
-        let is_counted = matches!(
-            self.layout.times.columns,
-            TimeColumns::TimeOfDay { form: TimeOfDayForm::Counted(MidnightUnit::Milliseconds), .. }
-        );
-        let is_short = self.scan.times.span.is_some_and(|(first, last)| {
-            last.as_nanos().abs_diff(first.as_nanos()) < SECONDS_IN_MILLIS * 1_000_000_000
-        });
-        let may_be_seconds = (is_counted && is_short && self.scan.rows > 1)
-            .then(|| "the times are read as milliseconds since midnight, and could be seconds".to_owned());
-        of_folder.into_iter().chain(again).chain(may_be_seconds)
-    }
-
-    /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about
-    /// an assumed day.
-    pub fn warnings(&self) -> Vec<String> {
-        let Settings { symbol, zone, .. } = &*self.settings;
-        let Self { layout, unused, .. } = self;
-        let is_open = |suspicion: &Suspicion| match suspicion {
-            Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
-            Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
-            Suspicion::PartOfTime => !self.scan.times.has_fractions,
-            Suspicion::Zone => self.scan.times.has_local_times && zone.is_none(),
-        };
-        let suspected = unused
-            .iter()
-            .filter_map(|column| Some((column, Suspicion::of(column, unused, layout).filter(is_open)?)));
-        let warnings = suspected.map(|(column, suspicion)| suspicion.warning(column));
-        warnings.chain(self.warnings_about_the_day()).collect()
-    }
-
     /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.
     pub fn symbol_in_name(&self) -> Option<&Symbol> {
         self.symbol.as_ref().filter(|_| self.settings.symbol.is_none())
@@ -199,9 +146,6 @@ impl Plan {
             let read = times.times.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");
         }
-        for warning in self.warnings() {
-            warn!(file = %self.part, "{}", printable(&warning));
-        }
         if let Some(damage) = damage {
             warn!(file = %self.part, %damage, "the packed file is damaged, and the rows before the damage are used");
         }
@@ -218,7 +162,9 @@ impl Plan {
 
     /// Returns the text that the command `inspect` prints for the time zone.
     pub fn zone(&self) -> String {
-        match (&self.settings.zone, self.scan.times.has_local_times) {
+        let Read { has_local_times, zone_names, .. } = &self.scan.times;
+        match (&self.settings.zone, has_local_times) {
+            _ if !zone_names.is_empty() => zone_names.join(", "),
             (_, false) => "UTC".to_owned(),
             (None, true) => "UTC (assumed)".to_owned(),
             (Some(zone), true) => zone.to_string(),
@@ -241,11 +187,10 @@ impl Plan {
     pub fn rows(&self) -> Result<Rows, FeedError> {
         let mut records = Records::open(&self.part, &self.settings, &self.dialect)?;
         records.cut_at(self.layout.cells());
-        let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);
-        let resolver = zone.resolver(self.scan.times.order == Order::Descending);
+        let zones = Zones::new(self.settings.zone.as_ref(), self.scan.times.order == Order::Descending);
         Ok(Rows {
             records,
-            reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
+            reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), zones),
             second_event: None,
             rejected: RejectedRows::new(
                 self.part.to_string(),

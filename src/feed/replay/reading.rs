@@ -4,8 +4,9 @@
 use super::cells::Cells;
 use super::layout::{DateOrders, TimeColumns, TimeOfDayForm, Times};
 use super::reason::RejectedRow;
-use super::time::{MidnightUnit, Stamp};
-use super::zone::{Resolver, Zone};
+use super::time::{DigitNotation, MidnightUnit, Stamp};
+use super::zone::{Zone, Zones};
+use crate::feed::printable::excerpt;
 use crate::market::{Symbol, Time};
 
 /// A second in nanoseconds.
@@ -17,6 +18,15 @@ const FAULTS_ONE_IN: u64 = 100;
 /// Digits are certainly hours, minutes and seconds if they are valid in at least this many minutes. Of a count
 /// since midnight, four in ten would have a number of seconds above 59.
 const CERTAIN_MINUTES: u64 = 16;
+
+/// A session whose first row is at this hour or later may have begun on the evening before its date.
+const EARLIEST_EVENING: i64 = 16 * 60 * 60 * SECOND;
+
+/// An hour in nanoseconds.
+const HOUR: i64 = 60 * 60 * SECOND;
+
+/// A day in nanoseconds.
+const DAY: i64 = 24 * HOUR;
 
 /// After this many rows, and after each further such number of rows, readings that do not fit are dropped.
 const CHECKED_AFTER: u64 = 4096;
@@ -40,14 +50,30 @@ impl Order {
     }
 }
 
+/// What is known of the times of a file before all rows are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub times: Times,
+    pub date_orders: &'a DateOrders,
+    /// The configured zone.
+    pub zone: Option<&'a Zone>,
+    /// The configured notation of times of day in digits.
+    pub notation: Option<DigitNotation>,
+    /// Whether the header or the path proves in which unit the times of day are counted.
+    pub is_unit_certain: bool,
+}
+
 /// All readings that are still possible, the most likely first.
 pub struct Readings {
     all: Vec<Reading>,
+    /// Readings in which the session of a date begins on the evening before.
+    evenings: Vec<Reading>,
     /// The column with the times of day, if they may be digits.
     digits: Option<usize>,
     /// The largest number of digits of a time of day for which the readings are made.
     longest: usize,
     is_first_order_likely: bool,
+    zone: Option<Zone>,
     /// Whether two readings gave different times for a row.
     differ: bool,
     /// The number of rows so far.
@@ -67,8 +93,10 @@ pub struct Reading {
     /// The number of times that a row is in another minute than the row before.
     minutes: u64,
     last: Option<i64>,
-    pub has_local_times: bool,
-    pub has_fractions: bool,
+    has_local_times: bool,
+    has_fractions: bool,
+    /// The first name of a zone that is not known.
+    unknown_zone: Option<String>,
 }
 
 /// The reading of all rows of a file.
@@ -82,6 +110,11 @@ pub struct Read {
     pub has_local_times: bool,
     /// Whether at least one time in the file has a fraction of a second.
     pub has_fractions: bool,
+    /// The zones that rows name.
+    pub zone_names: Vec<String>,
+    /// A name of a zone that is not known, such as `EST`, which stands for several zones; `None` if all names
+    /// of zones are known.
+    pub unknown_zone: Option<String>,
     /// The number of rows whose local time occurs twice, because the zone's clocks went back.
     pub repeated: u64,
     /// The number of rows whose local time does not exist, because the zone's clocks went forward.
@@ -96,7 +129,7 @@ pub struct Read {
 /// forward in time, or they run backward.
 #[derive(Clone)]
 struct Run {
-    resolver: Resolver,
+    zones: Zones,
     before: Option<Time>,
     span: Option<(Time, Time)>,
     rises: bool,
@@ -106,22 +139,39 @@ struct Run {
 impl Readings {
     /// Creates the readings of a file. `longest` is the number of digits of the longest time of day in the
     /// file, as far as it is known; 0 if it is not known, or if the times of day are no digits.
-    pub fn new(times: Times, orders: &DateOrders, zone: &Zone, longest: usize) -> Self {
-        let time_of_day = times.columns.time_of_day().filter(|(_, form)| *form == TimeOfDayForm::Text);
-        let forms = time_of_day.map_or(vec![], |_| forms(longest));
-        let columns: Vec<TimeColumns> = if forms.is_empty() {
-            vec![times.columns]
-        } else {
-            forms.into_iter().map(|form| times.columns.with_form(form)).collect()
+    pub fn new(known: Known<'_>, longest: usize) -> Self {
+        let Known { mut times, date_orders, zone, notation, is_unit_certain } = known;
+        if let Some(notation) = notation {
+            let form = notation.unit().map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
+            times.columns = times.columns.with_form(form);
+        }
+        let time_of_day = times.columns.time_of_day();
+        let mut forms = match time_of_day {
+            Some((_, TimeOfDayForm::Text)) => forms(longest),
+            // Without a header, few rows that count seconds look like rows that count milliseconds.
+            Some((_, millis @ TimeOfDayForm::Counted(MidnightUnit::Milliseconds)))
+                if notation.is_none() && !is_unit_certain =>
+            {
+                vec![TimeOfDayForm::Counted(MidnightUnit::Seconds), millis]
+            }
+            _ => Vec::new(),
         };
-        let reading = |columns, date_order| Reading::new(Times { columns, date_order, ..times }, zone);
-        let all =
-            columns.into_iter().flat_map(|columns| orders.left.iter().map(move |order| (columns, *order)));
+        forms.truncate(if notation.is_some() { 1 } else { 2 });
+        let with_form = |form| times.columns.with_form(form);
+        let mut columns: Vec<TimeColumns> = forms.into_iter().map(with_form).collect();
+        if columns.is_empty() {
+            columns.push(times.columns);
+        }
+        let orders = &date_orders.left;
+        let all = columns.into_iter().flat_map(|columns| orders.iter().map(move |order| (columns, *order)));
+        let all = all.map(|(columns, date_order)| Reading::new(Times { columns, date_order, ..times }, zone));
         Self {
-            all: all.map(|(columns, order)| reading(columns, order)).collect(),
-            digits: time_of_day.map(|(column, _)| column),
+            all: all.collect(),
+            evenings: Vec::new(),
+            digits: time_of_day.filter(|(_, form)| *form == TimeOfDayForm::Text).map(|(column, _)| column),
             longest,
-            is_first_order_likely: orders.is_first_likely,
+            is_first_order_likely: date_orders.is_first_likely,
+            zone: zone.cloned(),
             differ: false,
             rows: 0,
         }
@@ -153,6 +203,13 @@ impl Readings {
     /// Reads the time of the next row. Returns the time in the likeliest reading, as it is written in the
     /// file.
     pub fn observe(&mut self, row: &Cells<'_>, symbol: &Symbol) -> Result<Stamp, RejectedRow> {
+        self.rows += 1;
+        if self.evenings.is_empty() && self.all.iter().all(|reading| reading.readable == 0) {
+            self.add_evenings(row);
+        }
+        for evening in &mut self.evenings {
+            drop(evening.observe(row, symbol));
+        }
         let [first, others @ ..] = &mut self.all[..] else { unreachable!("there is a reading") };
         let stamp = first.observe(row, symbol);
         if others.is_empty() {
@@ -166,11 +223,22 @@ impl Readings {
             self.differ |= stamp.is_some() && likeliest.is_some() && stamp != likeliest;
             likeliest = likeliest.or(stamp);
         }
-        self.rows += 1;
         if self.rows.is_multiple_of(CHECKED_AFTER) {
             self.drop_unfit();
         }
         likeliest.map_or(stamp, Ok)
+    }
+
+    /// If the first time is in the evening, adds readings in which the evening is the one before the date.
+    fn add_evenings(&mut self, row: &Cells<'_>) {
+        let evening_of = |times: Times| {
+            times.columns.time_of_day()?;
+            let of_day = times.stamp(row).ok()?.nanos().rem_euclid(DAY);
+            let evening = Some(of_day - of_day % HOUR);
+            (of_day >= EARLIEST_EVENING).then_some(Times { evening, ..times })
+        };
+        let evenings = self.all.iter().filter_map(|reading| evening_of(reading.times));
+        self.evenings = evenings.map(|times| Reading::new(times, self.zone.as_ref())).collect();
     }
 
     /// Drops the readings in which too many rows have no readable time.
@@ -182,33 +250,36 @@ impl Readings {
 
     /// Returns the reading that all rows together make the likeliest.
     ///
-    /// Hours, minutes and seconds in digits are preferred to a count since midnight, if nearly all rows allow
-    /// them. Of the orders of day and month, the order that most rows allow is preferred. If all rows allow
-    /// several orders, the dates probably lie close together.
+    /// - Hours, minutes and seconds in digits are preferred to a count since midnight, if nearly all rows
+    ///   allow them, and a count of seconds to a count of milliseconds.
+    /// - Of the orders of day and month, the order that most rows allow is preferred. If all rows allow several
+    ///   orders, the dates probably lie close together.
+    /// - If the times rise only when the session begins on the evening before the date, it begins there.
     pub fn decide(mut self) -> Read {
         self.drop_unfit();
-        let Self { all, digits, longest, is_first_order_likely, differ, .. } = self;
         let form = |reading: &Reading| reading.times.columns.time_of_day().map(|(_, form)| form);
-        let is_missing_digits = digits.is_some() && matches!(longest, 7..=8 | 10..=11 | 13..=14);
-        let mut forms: Vec<_> = all.iter().map(form).collect();
+        let mut forms: Vec<_> = self.all.iter().map(form).collect();
         forms.dedup();
-        let are_certain = all[0].minutes >= CERTAIN_MINUTES;
+        let are_certain = self.digits.is_some() && self.all[0].minutes >= CERTAIN_MINUTES;
+        // Only before 10 o'clock, a leading zero is missing in digits. So a count is more likely.
+        let lacks_a_digit = self.digits.is_some() && matches!(self.longest, 7..=8 | 10..=11 | 13..=14);
         let (chosen, other_form) = match forms[..] {
             [digits, _] if are_certain => (digits, None),
-            [digits, count] if is_missing_digits => (count, digits),
-            [digits, count] => (digits, count),
-            _ => (forms.first().copied().flatten(), None),
+            [digits, count] if lacks_a_digit => (count, digits),
+            [likeliest, other] => (likeliest, other),
+            _ => (forms[0], None),
         };
-        let mut orders: Vec<&Reading> = all.iter().filter(|reading| form(reading) == chosen).collect();
+        let mut orders: Vec<&Reading> = self.all.iter().filter(|reading| form(reading) == chosen).collect();
         let fewest = orders.iter().map(|reading| reading.unreadable).min();
         orders.retain(|reading| Some(reading.unreadable) == fewest);
-        let is_date_order_assumed = orders.len() > 1 && differ;
-        let reading = if is_first_order_likely {
-            orders.first().copied()
-        } else {
-            orders.iter().copied().min_by_key(|reading| reading.apart)
-        };
-        reading.unwrap_or(&all[0]).read(is_date_order_assumed, other_form)
+        let is_date_order_assumed = orders.len() > 1 && self.differ;
+        let closest = orders.iter().copied().min_by_key(|reading| reading.apart);
+        let reading = if self.is_first_order_likely { orders[0] } else { closest.unwrap_or(orders[0]) };
+        let evening = self.evenings.iter().find(|evening| {
+            Times { evening: None, ..evening.times } == reading.times && evening.order() == Order::Ascending
+        });
+        let reading = evening.filter(|_| reading.order() == Order::Unsorted).unwrap_or(reading);
+        reading.read(is_date_order_assumed, other_form)
     }
 }
 
@@ -227,10 +298,10 @@ fn forms(longest: usize) -> Vec<TimeOfDayForm> {
 }
 
 impl Reading {
-    fn new(times: Times, zone: &Zone) -> Self {
+    fn new(times: Times, zone: Option<&Zone>) -> Self {
         Self {
             times,
-            runs: [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))],
+            runs: [false, true].map(|is_backwards| Run::new(Zones::new(zone, is_backwards))),
             readable: 0,
             unreadable: 0,
             apart: 0,
@@ -238,14 +309,21 @@ impl Reading {
             last: None,
             has_local_times: false,
             has_fractions: false,
+            unknown_zone: None,
         }
     }
 
     fn observe(&mut self, row: &Cells<'_>, symbol: &Symbol) -> Result<Stamp, RejectedRow> {
         let read = self.times.stamp(row).and_then(|stamp| {
+            let name = || self.times.zone_name(row);
             let mut runs = self.runs.iter_mut();
-            runs.try_for_each(|run| run.observe(stamp, symbol)).ok_or_else(|| self.times.bad(row))?;
-            Ok(stamp)
+            if runs.all(|run| run.observe(stamp, name, symbol).is_some()) {
+                return Ok(stamp);
+            }
+            if matches!(stamp, Stamp::Named(_)) {
+                self.unknown_zone.get_or_insert_with(|| excerpt(name()));
+            }
+            Err(self.times.bad(row))
         });
         let Ok(stamp) = read else {
             self.unreadable += 1;
@@ -266,21 +344,28 @@ impl Reading {
         self.minutes += u64::from(nanos / (60 * SECOND) != last / (60 * SECOND));
     }
 
+    fn order(&self) -> Order {
+        match &self.runs {
+            [forward, _] if !forward.falls => Order::Ascending,
+            [_, backward] if !backward.rises => Order::Descending,
+            _ => Order::Unsorted,
+        }
+    }
+
     fn read(&self, is_date_order_assumed: bool, other_form: Option<TimeOfDayForm>) -> Read {
+        let order = self.order();
         let [forward, backward] = &self.runs;
-        let (order, run) = match (forward, backward) {
-            (run, _) if !run.falls => (Order::Ascending, run),
-            (_, run) if !run.rises => (Order::Descending, run),
-            (run, _) => (Order::Unsorted, run),
-        };
+        let run = if order == Order::Descending { backward } else { forward };
         Read {
             times: self.times,
             order,
             span: run.span,
             has_local_times: self.has_local_times,
             has_fractions: self.has_fractions,
-            repeated: run.resolver.repeated(),
-            moved: run.resolver.moved(),
+            repeated: run.zones.repeated(),
+            moved: run.zones.moved(),
+            zone_names: run.zones.names().map(excerpt).collect(),
+            unknown_zone: self.unknown_zone.clone(),
             is_date_order_assumed,
             other_form,
         }
@@ -288,16 +373,13 @@ impl Reading {
 }
 
 impl Run {
-    fn new(resolver: Resolver) -> Self {
-        Self { resolver, before: None, span: None, rises: false, falls: false }
+    fn new(zones: Zones) -> Self {
+        Self { zones, before: None, span: None, rises: false, falls: false }
     }
 
     /// Adds the time of the next row. Returns `None` if the time is outside the range of [`Time`].
-    fn observe(&mut self, stamp: Stamp, symbol: &Symbol) -> Option<()> {
-        let time = match stamp {
-            Stamp::Utc(time) => time,
-            Stamp::Local(nanos) => self.resolver.resolve(nanos, symbol)?,
-        };
+    fn observe<'a>(&mut self, stamp: Stamp, zone_name: impl Fn() -> &'a [u8], symbol: &Symbol) -> Option<()> {
+        let time = self.zones.resolve(stamp, zone_name, symbol)?;
         if let Some(before) = self.before {
             self.rises |= before < time;
             self.falls |= before > time;
@@ -314,13 +396,20 @@ mod tests {
     use super::super::time::DateOrder;
     use super::*;
 
+    fn times(columns: TimeColumns, date_order: DateOrder) -> Times {
+        Times { columns, millis: None, zone: None, date_order, evening: None }
+    }
+
     /// Reads lines of a date and a time of day, or of a complete time.
     fn read(times: Times, orders: &[DateOrder], lines: &[String]) -> Read {
-        let orders = DateOrders { left: orders.to_vec(), is_first_likely: false };
+        let date_orders = &DateOrders { left: orders.to_vec(), is_first_likely: false };
         let (mut splitter, symbol) = (Splitter::new(b','), "A".parse().unwrap());
         let mut longest = 0;
         'again: loop {
-            let mut readings = Readings::new(times, &orders, &Zone::utc(), longest);
+            let mut readings = Readings::new(
+                Known { times, date_orders, zone: None, notation: None, is_unit_certain: true },
+                longest,
+            );
             for line in lines {
                 let row = splitter.split(line.as_bytes(), usize::MAX);
                 if let Some(digits) = readings.longer(&row) {
@@ -334,15 +423,14 @@ mod tests {
     }
 
     fn dates(lines: &[&str]) -> Read {
-        let times = Times { columns: TimeColumns::One(0), millis: None, date_order: DateOrder::Mdy };
+        let times = times(TimeColumns::One(0), DateOrder::Mdy);
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         read(times, &[DateOrder::Mdy, DateOrder::Dmy], &lines)
     }
 
     fn times_of_day(lines: &[String]) -> Read {
         let columns = TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 0 };
-        let times = Times { columns, millis: None, date_order: DateOrder::Ymd };
-        read(times, &[DateOrder::Ymd], lines)
+        read(times(columns, DateOrder::Ymd), &[DateOrder::Ymd], lines)
     }
 
     fn form(lines: &[String]) -> (TimeOfDayForm, bool) {

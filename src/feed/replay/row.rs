@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::cells::Cells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
 use super::reason::{Reason, RejectedRow};
-use super::time::Stamp;
-use super::zone::Resolver;
+use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
 /// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
@@ -22,7 +21,7 @@ pub struct Row {
 #[derive(Debug)]
 pub struct RowReader {
     layout: Arc<Layout>,
-    resolver: Resolver,
+    zones: Zones,
     symbol: SymbolReader,
 }
 
@@ -39,8 +38,8 @@ pub enum SymbolReader {
 impl RowReader {
     /// Creates a reader. `symbol` is the symbol of all rows, or `None` if a column has the symbol of each
     /// row.
-    pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
-        Self { layout, resolver, symbol: symbol.into() }
+    pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, zones: Zones) -> Self {
+        Self { layout, zones, symbol: symbol.into() }
     }
 
     /// Reads the time, the symbol and the values of a row.
@@ -55,13 +54,11 @@ impl RowReader {
         }
         let is_selected = layout.is_selected(row);
         let symbol = self.symbol.read(layout, row);
-        let time = layout.times.stamp(row).and_then(|stamp| match (stamp, &symbol) {
-            (Stamp::Utc(time), _) => Ok(time),
+        let time = layout.times.stamp(row).and_then(|stamp| {
+            let symbol = symbol.as_ref().map_err(Clone::clone)?;
             // The time of a row that is left out counts, too: it tells the two occurrences of an hour apart.
-            (Stamp::Local(nanos), Ok(symbol)) => {
-                self.resolver.resolve(nanos, symbol).ok_or_else(|| layout.times.bad(row))
-            }
-            (Stamp::Local(_), Err(bad)) => Err(bad.clone()),
+            let time = self.zones.resolve(stamp, || layout.times.zone_name(row), symbol);
+            time.ok_or_else(|| layout.times.bad(row))
         });
         if !is_selected {
             return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
@@ -228,7 +225,6 @@ fn missing() -> RejectedRow {
 mod tests {
     use super::super::cells::Splitter;
     use super::super::layout::{self, Given};
-    use super::super::zone::Zone;
     use super::*;
 
     fn given() -> Given<'static> {
@@ -243,8 +239,8 @@ mod tests {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::recognize(&[cells(header), cells(line)], given()).unwrap();
         let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
-        let resolver = zone.parse::<Zone>().unwrap().resolver(false);
-        let mut reader = RowReader::new(Arc::new(found.layout), file, resolver);
+        let zones = Zones::new(Some(&zone.parse().unwrap()), false);
+        let mut reader = RowReader::new(Arc::new(found.layout), file, zones);
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
     }
 

@@ -5,13 +5,13 @@ use super::container::Part;
 use super::contradictions::Contradictions;
 use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
-use super::reading::{Read, Readings};
+use super::path;
+use super::reading::{Known, Read, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
 use super::settings::Settings;
 use super::sniff::Sniffed;
-use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::market::Symbol;
 
@@ -70,8 +70,14 @@ fn scan_once(
     longest: usize,
 ) -> Result<Attempt, FeedError> {
     let layout = &sniffed.layout;
-    let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
-    let mut readings = Readings::new(layout.times, &sniffed.date_orders, &zone, longest);
+    let known = Known {
+        times: layout.times,
+        date_orders: &sniffed.date_orders,
+        zone: settings.zone.as_ref(),
+        notation: settings.time_of_day,
+        is_unit_certain: !sniffed.names.is_empty() || path::is_of_lean(&part.virtual_path()),
+    };
+    let mut readings = Readings::new(known, longest);
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     let width = readings.width().max(layout.width_of_symbol()).max(compared.width(layout));
     let width_of_judged = width.max(Contradictions::width(layout));
@@ -114,7 +120,11 @@ fn scan_once(
     }
     let times = readings.decide();
     if let (None, Some((line, found))) = (times.span, first_bad) {
-        return Err(FeedError::NoTimes { path: part.to_string().into(), line, found });
+        let path = part.to_string().into();
+        return Err(match times.unknown_zone {
+            Some(zone) => FeedError::UnknownZone { path, line, found, zone },
+            None => FeedError::NoTimes { path, line, found },
+        });
     }
     let damage = records.damage().found().map(str::to_owned);
     let scan = Scan { rows, times, symbols, merged, contradictions, damage };

@@ -8,7 +8,7 @@ use super::container::Bounds;
 use super::layout::{LAYOUTS, Map};
 use super::moment::MomentParser;
 use super::number::DecimalSign;
-use super::time::DateOrder;
+use super::time::{DateOrder, DigitNotation};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::line_settings::LineSettings;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
+    /// The notation of times of day in digits. `None` means that all times of a file decide.
+    pub time_of_day: Option<DigitNotation>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
     pub encoding: Option<&'static Encoding>,
@@ -82,6 +84,7 @@ impl Settings {
             layout: layout.transpose()?,
             map: Some(config.map.clone()).filter(|map| !map.is_empty()),
             date_order: config.date_order,
+            time_of_day: config.time_of_day,
             decimal: config.decimal,
             price_scale,
             encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,

@@ -121,7 +121,7 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
         (
             "KO.csv",
             "date,time,usec,timezone,price,lots traded,side,contract_month\n\
-             2024-01-02,09:30:00,123,America/New_York,59.82,100,buy,202403\n",
+             2024-01-02,09:30:00,123,EST,59.82,100,buy,202403\n",
         ),
         ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
     ]);
@@ -136,10 +136,7 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
             "usec",
             "(123) is not used, and may hold a part of the time (set it by --map millis=usec, if it holds milliseconds",
         ),
-        said(
-            "timezone",
-            "(America/New_York) is not used, and may give the zone of the times (set it by --tz",
-        ),
+        said("timezone", "(EST) is not used, and may give the zone of the times (set it by --tz"),
         said(
             "lots traded",
             "(100) is not used, and may hold sizes or their running total (set it by --map size=5",
@@ -181,11 +178,13 @@ async fn an_assumed_day_or_unit_is_warned_of() {
 
     let found = files.inspected(&["KO_20240103.csv", "backup_20231201/KO.csv", "KO_20240104.csv"]).await;
 
-    let again = "the times of day fall and rise, but all are read as times of one day";
+    let evening =
+        "the times fall once in each date, so times from 18:00 on are read as the evening before the date";
     let day = "the times have no date, so the day 2023-12-01 in the name of a folder is assumed";
-    let unit = "the times are read as milliseconds since midnight, and could be seconds";
+    let unit = "the times of day are read as seconds since midnight, and could be milliseconds since midnight \
+                (set it by --time-of-day)";
     let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
-    assert_eq!(warnings, [json!([again]), json!([day]), json!([unit])]);
+    assert_eq!(warnings, [json!([evening]), json!([day]), json!([unit])]);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ impl Columns {
     /// prices or quotes, all columns for bars are removed. If the map has a column for the prices of bars,
     /// all columns for trades and quotes are removed.
     fn give_way(&mut self, map: &Map) {
-        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis];
+        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis, Role::Zone];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
         const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
         let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));

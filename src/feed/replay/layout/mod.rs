@@ -13,6 +13,8 @@ mod table;
 mod time_columns;
 mod times;
 
+use std::fmt;
+
 use super::number::Numbers;
 use super::time::MidnightUnit;
 
@@ -110,6 +112,17 @@ pub enum Values {
     },
 }
 
+impl fmt::Display for TimeOfDayForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("texts"),
+            Self::Digits(4) => f.write_str("hours and minutes"),
+            Self::Digits(_) => f.write_str("hours, minutes and seconds"),
+            Self::Counted(unit) => write!(f, "{unit} since midnight"),
+        }
+    }
+}
+
 impl Entry {
     /// Returns whether a file's path matches the path pattern of this layout.
     fn is_of(&self, path: &str) -> bool {
@@ -171,7 +184,7 @@ impl Layout {
             ],
         };
         let all = time.into_iter().chain(symbol).chain(values);
-        let all = all.chain([(Role::Millis, self.times.millis)]);
+        let all = all.chain([(Role::Millis, self.times.millis), (Role::Zone, self.times.zone)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 

@@ -4,6 +4,7 @@ use std::iter;
 
 use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
+use super::super::zone;
 use super::columns::{Columns, Map};
 use super::role::{self, Role, normal};
 use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
@@ -311,6 +312,8 @@ fn finish(
             columns: time,
             millis: millis(rows, columns, time, given.map),
             date_order: date_orders.left[0],
+            evening: None,
+            zone: zone_column(rows, columns, given.map),
         },
         symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
@@ -393,6 +396,15 @@ fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Ma
     is_used.then_some(column)
 }
 
+/// Returns the column with the zone of each row's time. A column that is not configured is used only if all its
+/// cells are offsets from UTC or names of zones.
+fn zone_column(rows: &[Record], columns: &Columns, map: Option<&Map>) -> Option<usize> {
+    let column = columns.get(Role::Zone)?;
+    let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Zone));
+    let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
+    (is_configured || cells.all(zone::is_named)).then_some(column)
+}
+
 /// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
 /// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
 /// as a trade.
@@ -468,7 +480,7 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
 ) -> DateOrder {
     let apart = |order| {
         let local = |date: &Vec<u8>| match time::stamp(date, order) {
-            Some(Stamp::Local(nanos)) => Some(i128::from(nanos)),
+            Some(Stamp::Local(nanos) | Stamp::Named(nanos)) => Some(i128::from(nanos)),
             _ => None,
         };
         let times: Vec<i128> = dates().filter_map(local).collect();

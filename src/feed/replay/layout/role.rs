@@ -19,6 +19,8 @@ pub enum Role {
     TimeOfDay,
     /// The milliseconds of a second, which are added to the time.
     Millis,
+    /// The zone of the time, or its offset from UTC.
+    Zone,
     /// The name of the instrument.
     Symbol,
     /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
@@ -70,6 +72,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
          receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 msofday",
     ),
     (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec updatemillisec"),
+    (Role::Zone, "timezone tz tzone utcoffset tzoffset zeitzone 时区"),
     (
         Role::Symbol,
         "symbol ticker tic tckrsymb mnemonic symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
@@ -128,14 +131,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 /// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, price, size, bid, bid_size, ask, \
+    "`{0}` is not a role of a column; roles are time, date, clock, millis, zone, symbol, suffix, price, size, bid, bid_size, ask, \
      ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
     /// The number of roles.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
 
     /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -155,6 +158,7 @@ impl Role {
             Self::Date => "date",
             Self::TimeOfDay => "clock",
             Self::Millis => "millis",
+            Self::Zone => "zone",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
             Self::Price => "price",

@@ -9,7 +9,7 @@
 use rust_decimal::Decimal;
 
 use super::super::number::{DecimalSign, Numbers};
-use super::super::time::{self, DateOrder, MidnightUnit, Stamp};
+use super::super::time::{self, DateOrder, MidnightUnit};
 use super::Record;
 use super::role::Role;
 use crate::market::Price;
@@ -229,8 +229,7 @@ fn is_missing(cell: &[u8]) -> bool {
 }
 
 fn is_stamp(cell: &[u8]) -> bool {
-    matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Utc(_) | Stamp::Local(_)))
-        || time::stamp(cell, DateOrder::Dmy).is_some()
+    time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
 }
 
 fn is_digits(cell: &[u8], least: usize) -> bool {

@@ -4,6 +4,13 @@ use super::super::cells::Cells;
 use super::super::reason::{Reason, RejectedRow};
 use super::super::time::{self, DateOrder, Stamp};
 use super::{TimeColumns, TimeOfDayForm};
+use crate::market::Time;
+
+/// A second in nanoseconds.
+const SECOND: i64 = 1_000_000_000;
+
+/// A day in nanoseconds.
+const DAY: i64 = 86_400 * SECOND;
 
 /// The columns of a row's time, and the notation of their cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,20 +18,53 @@ pub struct Times {
     pub columns: TimeColumns,
     /// The column with the milliseconds to add to the time.
     pub millis: Option<usize>,
+    /// The column with the zone of the time, or its offset from UTC.
+    pub zone: Option<usize>,
     /// The order of day, month and year in dates.
     pub date_order: DateOrder,
+    /// Times of day from this one on are of the evening before the date, in nanoseconds since midnight. `None`
+    /// means that all are of the date itself.
+    pub evening: Option<i64>,
 }
 
 impl Times {
     /// Returns the time of a row, with the milliseconds of their own column, if there is one. If the text in
     /// the time columns is not a time, returns a [`RejectedRow`] with this text.
     pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
-        let stamp = self.columns.read(row, self.date_order)?;
-        let Some(column) = self.millis else { return Ok(stamp) };
-        let cell = row.get(column).unwrap_or_default();
-        time::millis(cell)
-            .and_then(|nanos| stamp.later(nanos))
-            .ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))
+        let mut stamp = self.columns.read(row, self.date_order)?;
+        if self.evening.is_some_and(|evening| stamp.nanos().rem_euclid(DAY) >= evening) {
+            stamp = stamp.later(-DAY).ok_or_else(|| self.bad(row))?;
+        }
+        if let Some(column) = self.millis {
+            let cell = row.get(column).unwrap_or_default();
+            let later = time::millis(cell).and_then(|nanos| stamp.later(nanos));
+            stamp = later.ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))?;
+        }
+        match (self.zone, stamp) {
+            (Some(_), Stamp::Local(nanos)) if !self.zone_name(row).is_empty() => {
+                match time::offset(self.zone_name(row)) {
+                    Some(offset) => {
+                        stamp.later(-offset * SECOND).map(|utc| Stamp::Utc(Time::from_nanos(utc.nanos())))
+                    }
+                    None => Some(Stamp::Named(nanos)),
+                }
+                .ok_or_else(|| self.bad(row))
+            }
+            _ => Ok(stamp),
+        }
+    }
+
+    /// Returns the name of the zone in a row: the text in the column for the zone, or the last word of the
+    /// time.
+    pub fn zone_name<'a>(&self, row: &Cells<'a>) -> &'a [u8] {
+        let column = self.zone.or(match self.columns {
+            TimeColumns::One(column)
+            | TimeColumns::Two { time_of_day: column, .. }
+            | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
+            TimeColumns::Day(_) => None,
+        });
+        let cell = column.and_then(|column| row.get(column)).unwrap_or_default().trim_ascii();
+        cell.rsplit(|byte| *byte == b' ').next().unwrap_or_default()
     }
 
     /// Returns the [`RejectedRow`] for a row whose time cannot be read. It contains the unreadable text.
@@ -39,7 +79,7 @@ impl Times {
             TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
             TimeColumns::Day(_) => 1,
         };
-        self.millis.map_or(width, |millis| width.max(millis + 1))
+        [self.millis, self.zone].into_iter().flatten().fold(width, |width, column| width.max(column + 1))
     }
 }
 

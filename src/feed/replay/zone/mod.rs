@@ -3,8 +3,10 @@
 //! The program contains a time-zone database, so a file has the same times on every machine.
 
 mod resolver;
+mod zones;
 
 pub use resolver::Resolver;
+pub use zones::{Zones, is_named};
 
 use std::fmt;
 use std::str::FromStr;
