@@ -370,14 +370,14 @@ impl FeedError {
             | Self::NoEventLines { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
+            | Self::NoSymbol { .. }
+            | Self::SymbolOfTwoFiles { .. }
             | Self::SeveralInstruments { .. }
             | Self::Contradictions { .. }
             | Self::Fractions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
-            | Self::NoSymbol { .. }
-            | Self::SymbolOfTwoFiles { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
