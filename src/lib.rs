@@ -183,6 +183,7 @@
 //! | `replay/` | the feed of recorded files |
 //! | `pump.rs` | publishes due events, executes pause, seek, step, speed |
 //! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
+//! | `cut_gaps.rs` | counts and logs the gaps that `max_gap` cuts short |
 //! | `speed.rs` | parses a speed |
 //! | `wall_clock.rs` | computes the wall-clock time of an event |
 //! | `lateness.rs` | warns of late events |

@@ -10,6 +10,7 @@
 //! clients see the state `failed`, and the server stays up.
 
 mod control;
+mod cut_gaps;
 mod error;
 mod instruments;
 mod lateness;
@@ -39,6 +40,7 @@ use crate::market::{FeedKind, Symbol};
 use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 
 pub use control::{Control, ControlError, FeedCommand};
+pub use cut_gaps::CutGaps;
 pub use error::{ErrorClass, FeedError};
 pub use line_settings::LineSettings;
 pub use printable::printable;

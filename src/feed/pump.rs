@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::Feed;
 use super::control::{FeedCommand, QueuedCommand};
+use super::cut_gaps::CutGapsLog;
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
@@ -64,6 +65,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         pending: Vec::new().into_iter().peekable(),
         schedule,
         wall_clock: retime.then(WallClock::start),
+        cut_gaps_log: CutGapsLog::default(),
         lateness: Lateness::default(),
         mode: if is_paused { Mode::Paused } else { Mode::Running },
         waits_for_client,
@@ -99,6 +101,7 @@ struct Pump<'a> {
     schedule: Option<Schedule>,
     /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
     wall_clock: Option<WallClock>,
+    cut_gaps_log: CutGapsLog,
     lateness: Lateness,
     mode: Mode,
     waits_for_client: bool,
@@ -363,6 +366,7 @@ impl Pump<'_> {
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
             self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lateness);
+            self.cut_gaps_log.observe(schedule.cut_gaps());
         }
     }
 
@@ -484,6 +488,9 @@ impl Pump<'_> {
     }
 
     fn end(&mut self) {
+        if let Some(schedule) = &self.schedule {
+            self.cut_gaps_log.sum_up(schedule.cut_gaps());
+        }
         info!(events = self.bus.head(), "the feed has ended");
         self.ends_paused = self.mode == Mode::Paused;
         self.mode = Mode::Ended;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::info;
 
+use super::cut_gaps::CutGaps;
 use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, Check, DAY, MILLISECOND};
@@ -70,15 +70,6 @@ pub struct Schedule {
 struct Anchor {
     time: Time,
     at: Instant,
-}
-
-/// The gaps that were cut short because they were longer than `feed.clock.max_gap`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CutGaps {
-    /// The number of gaps that were cut.
-    pub gaps: u64,
-    /// How much market time was skipped in all cut gaps together.
-    pub time: Duration,
 }
 
 impl Schedule {
@@ -170,9 +161,7 @@ impl Schedule {
         let skipped = time.since(from).saturating_sub(max_gap);
         if !skipped.is_zero() {
             anchor.time = anchor.time.later(skipped);
-            self.cut_gaps.gaps += 1;
-            self.cut_gaps.time = self.cut_gaps.time.saturating_add(skipped);
-            info!(?skipped, %from, to = %time, "skipped most of a gap (feed.clock.max_gap)");
+            self.cut_gaps.add(skipped);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cut_gaps::CutGaps;
 use super::replay::Extent;
-use super::schedule::CutGaps;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
