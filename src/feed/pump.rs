@@ -1,6 +1,7 @@
 //! The pump: a task that publishes a feed's events and state on the bus, and executes commands to the feed.
 
 use std::iter::{self, Peekable};
+use std::mem;
 use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -42,8 +43,8 @@ const AHEAD: usize = 4096;
 /// this additional time, the server's threads close the clients that have exceeded the stall timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends more than this duration after its planned end, the process or the machine is assumed to
-/// have been suspended.
+/// If the pump does not run for more than this duration although an event is due, the process or the machine
+/// is assumed to have been suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
@@ -55,7 +56,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// If the bus is [ending](Bus::is_ending) after the feed's last event or failure, the pump returns as soon as
 /// the clients have got everything.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
-    let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
+    let Feed { source, schedule, wall_clock, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
     // The pump's own control must not keep the command channel open.
     drop(control);
@@ -64,7 +65,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         gate: SymbolGate::new(symbols, reject_counters),
         pending: Vec::new().into_iter().peekable(),
         schedule,
-        wall_clock: retime.then(WallClock::start),
+        wall_clock,
         cut_gaps_log: CutGapsLog::default(),
         lateness: Lateness::default(),
         mode: if is_paused { Mode::Paused } else { Mode::Running },
@@ -73,6 +74,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         stall_timeout,
         ends_paused: false,
         ahead: 0,
+        seen: Instant::now(),
         answer: None,
         is_step_waiting: false,
         progress,
@@ -112,6 +114,8 @@ struct Pump<'a> {
     ends_paused: bool,
     /// The number of events that were published since the last wait for the readers.
     ahead: usize,
+    /// The newest instant at which the pump is known to have run.
+    seen: Instant,
     /// The channel for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     /// Whether a step has published the source's last event, and waits for the readers. Another command ends
@@ -178,6 +182,7 @@ impl Pump<'_> {
 
     async fn execute(&mut self, command: FeedCommand) -> Result<(), FeedError> {
         info!(%command, "executing a command");
+        self.notice_standstill();
         match command {
             FeedCommand::Pause => self.pause(),
             FeedCommand::Resume => self.resume(),
@@ -222,27 +227,29 @@ impl Pump<'_> {
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
         self.set_feed_state(FeedState::Running);
         match due {
-            Some((Speed::Factor(_), due)) => self.sleep_until(due).await,
+            Some((Speed::Factor(_), due)) => sleep_until(due).await,
             Some((Speed::Max, _)) => self.wait_for_readers().await,
             None => {}
         }
+        self.notice_standstill();
         Ok(true)
     }
 
-    /// Sleeps until the instant `due`. If the process was suspended meanwhile, makes all due times later by
-    /// the length of the suspension. Without this change, many events would be due at once, and healthy
-    /// clients would fall too far behind.
+    /// Makes all due times later if the pump did not run for more than [`STANDSTILL`] although an event was
+    /// due. Without this change, many events would be due at once, and healthy clients would fall too far
+    /// behind.
     ///
-    /// Cancel safe: the function changes nothing before the sleep ends.
-    async fn sleep_until(&mut self, due: Instant) {
-        if due <= Instant::now() {
-            return;
-        }
-        sleep_until(due).await;
-        let late = due.elapsed();
-        if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
-            schedule.delay(late);
-            info!(standstill = ?late, "the process stood still, so all due times move by the standstill");
+    /// The usual reason is that the process or the machine was suspended. Another reason is a source that gave
+    /// no event for so long.
+    fn notice_standstill(&mut self) {
+        let now = Instant::now();
+        let seen = mem::replace(&mut self.seen, now);
+        let next = self.pending.peek().filter(|_| self.mode == Mode::Running);
+        let (Some(next), Some(schedule)) = (next, &mut self.schedule) else { return };
+        let standstill = now.saturating_duration_since(schedule.due(next.time).max(seen));
+        if standstill > STANDSTILL {
+            schedule.delay(standstill);
+            info!(?standstill, "the feed stood still, so all due times move by the standstill");
         }
     }
 
@@ -321,6 +328,9 @@ impl Pump<'_> {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
             return self.publish_at_once(usize::MAX);
         };
+        if let Some(wall_clock) = &mut self.wall_clock {
+            wall_clock.follow();
+        }
         let (pending, wall_clock) = (&mut self.pending, &self.wall_clock);
         let now = Instant::now();
         let mut lateness = Duration::ZERO;
@@ -349,8 +359,8 @@ impl Pump<'_> {
         if let (Some(schedule), Some(newest)) = (&mut self.schedule, newest) {
             schedule.published_now(newest);
         }
-        if let Some(wall_clock) = &self.wall_clock {
-            let now = wall_clock.time(Instant::now());
+        if let Some(wall_clock) = &mut self.wall_clock {
+            let now = wall_clock.now();
             for event in &mut events {
                 event.time = now;
             }
@@ -437,7 +447,7 @@ impl Pump<'_> {
         self.pending = Vec::new().into_iter().peekable();
         let mut last_values = LastValueCache::at(self.bus.head());
         let mut folded = 0;
-        let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
+        let now = self.wall_clock.as_mut().map(WallClock::now);
         let mut is_more = true;
         while is_more && self.pending.peek().is_none() {
             is_more = self.fill().await?;

@@ -3,6 +3,7 @@
 mod commands;
 mod panics;
 
+use std::cell::Cell;
 use std::io;
 
 use tokio::task::JoinSet;
@@ -68,6 +69,15 @@ fn entries(bus: &Arc<Bus>) -> Vec<String> {
     entries.collect()
 }
 
+/// Returns the time of each event on the bus, in milliseconds since the first event.
+fn times(bus: &Bus) -> Vec<u128> {
+    let mut events = Vec::new();
+    while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
+        events.extend(chunk.iter().map(|(_, event)| event.time));
+    }
+    events.iter().map(|time| time.since(events[0]).as_millis()).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_standstill_the_schedule_goes_on_from_where_it_stood() {
     let bus = bus(FeedKind::Replay);
@@ -84,6 +94,58 @@ async fn after_a_standstill_the_schedule_goes_on_from_where_it_stood() {
 
     assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "1", "ended"]);
     assert_eq!(start.elapsed(), Duration::from_millis(4_000 + 7_500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standstill_while_the_feed_does_not_sleep_moves_the_schedule_too() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    sender.send(Ok((0..5).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let start = Instant::now();
+    let stop = async {
+        while bus.head() == 0 {
+            task::yield_now().await;
+        }
+        advance(Duration::from_hours(8)).await;
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), stop);
+
+    assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "1", "ended"]);
+    assert_eq!(start.elapsed(), Duration::from_hours(8) + Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_suspension_of_the_machine_retimed_events_have_the_time_of_its_wall_clock() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    let feed = Feed { wall_clock: Some(WallClock::new(mocked)), ..feed };
+    sender.send(Ok((0..4).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let suspend = async {
+        // The monotonic clock stops during a suspension, so only the wall clock moves.
+        sleep(Duration::from_millis(1_500)).await;
+        SUSPENDED.set(Duration::from_hours(3));
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), suspend);
+
+    assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "ended"]);
+    let suspended = 3 * 3_600_000;
+    assert_eq!(times(&bus), [0, 1_000, suspended + 2_000, suspended + 3_000]);
+}
+
+thread_local! {
+    /// The instant at which the mocked wall clock shows the year 1970.
+    static BEGIN: Instant = Instant::now();
+    /// How long the machine was suspended, according to the mocked wall clock.
+    static SUSPENDED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Returns the time of a mocked wall clock, which goes on during a suspension of the machine.
+fn mocked() -> Time {
+    Time::default().later(BEGIN.with(Instant::elapsed) + SUSPENDED.get())
 }
 
 #[tokio::test(start_paused = true)]
