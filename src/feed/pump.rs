@@ -472,7 +472,8 @@ impl Pump<'_> {
             (true, false) => Mode::Running,
         };
         let state = self.state();
-        self.progress.set_position(position, folded);
+        let next = self.pending.peek().map(|event| self.source.own_time(event.time));
+        self.progress.set_position(position, next, folded);
         self.progress.enter(&state);
         info!(%position, events = folded, "the feed continues after a seek");
         self.bus.seek(last_values, position, state);

@@ -145,15 +145,11 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Returns the time range and the row count of all files together; `None` if no file has times between
-    /// the settings `from` and `to`.
+    /// Returns the time range and the number of the rows between the settings `from` and `to`, for all files
+    /// together; `None` if there are no such rows.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
-        self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
-            first: one.first.min(other.first),
-            last: one.last.max(other.last),
-            rows: one.rows + other.rows,
-        })
+        self.plans.iter().filter_map(|plan| plan.scan.extent).reduce(Extent::and)
     }
 
     /// Returns the symbols of all files; `None` if there are too many symbols to store.

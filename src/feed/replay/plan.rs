@@ -9,7 +9,6 @@ use tracing::{info, warn};
 use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
-use super::extent::Extent;
 use super::layout::{Layout, Role, TimeColumns, TimeOfDayForm};
 use super::merged_instruments::Merged;
 use super::path;
@@ -213,15 +212,6 @@ impl Plan {
         if let Some(damage) = damage {
             warn!(file = %self.part, %damage, "the packed file is damaged, and the rows before the damage are used");
         }
-    }
-
-    /// Returns the count of all rows, and the time range of the file, limited to the settings `from` and
-    /// `to`. Returns `None` if the limited range is empty.
-    pub fn extent(&self) -> Option<Extent> {
-        let (first, last) = self.scan.span?;
-        let first = self.settings.from.map_or(first, |from| from.max(first));
-        let last = self.settings.to.map_or(last, |to| to.min(last));
-        (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
     /// Returns the text that the command `inspect` prints for the time zone.

@@ -3,6 +3,7 @@
 
 use super::container::Part;
 use super::contradictions::Contradictions;
+use super::extent::Extent;
 use super::layout::TimeOfDayForm;
 use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
@@ -33,6 +34,8 @@ pub struct Scan {
     pub order: Order,
     /// The earliest and the latest time; `None` if the file has no rows.
     pub span: Option<(Time, Time)>,
+    /// The extent of the rows between the settings `from` and `to`; `None` if there are no such rows.
+    pub extent: Option<Extent>,
     /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
     /// for another reason.
     pub symbols: NamedSymbols,
@@ -58,6 +61,7 @@ struct Run {
     resolver: Resolver,
     before: Option<Time>,
     span: Option<(Time, Time)>,
+    extent: Option<Extent>,
     rises: bool,
     falls: bool,
 }
@@ -216,7 +220,7 @@ pub fn scan(
                 let is_compared = is_compared && layout.is_selected(&record);
                 differs = is_compared.then(|| compared.observe(nanos, &symbol, &record)).flatten();
             }
-            let observed = runs.iter_mut().try_for_each(|run| run.observe(stamp));
+            let observed = runs.iter_mut().try_for_each(|run| run.observe(stamp, settings));
             observed.map(|()| differs).ok_or_else(|| layout.time.bad(&record))
         });
         if let Some(found) = contradicts {
@@ -244,6 +248,7 @@ pub fn scan(
         rows,
         order,
         span: run.span,
+        extent: run.extent,
         symbols,
         has_local_times,
         has_fractions,
@@ -257,11 +262,11 @@ pub fn scan(
 
 impl Run {
     fn new(resolver: Resolver) -> Self {
-        Self { resolver, before: None, span: None, rises: false, falls: false }
+        Self { resolver, before: None, span: None, extent: None, rises: false, falls: false }
     }
 
     /// Adds the time of the next row. Returns `None` if the time is outside the range of [`Time`].
-    fn observe(&mut self, stamp: Stamp) -> Option<()> {
+    fn observe(&mut self, stamp: Stamp, settings: &Settings) -> Option<()> {
         let time = match stamp {
             Stamp::Utc(time) => time,
             Stamp::Local(nanos) => self.resolver.resolve(nanos)?,
@@ -272,6 +277,10 @@ impl Run {
         }
         self.before = Some(time);
         self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        if settings.includes(time) {
+            let row = Extent::of_row(time);
+            self.extent = Some(self.extent.map_or(row, |extent| extent.and(row)));
+        }
         Some(())
     }
 }

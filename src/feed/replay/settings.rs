@@ -96,6 +96,11 @@ impl Settings {
             zone,
         })
     }
+
+    /// Returns whether a time lies in the time range of the replay.
+    pub fn includes(&self, time: Time) -> bool {
+        self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
+    }
 }
 
 fn delimiter(text: &str) -> Result<u8, FeedError> {

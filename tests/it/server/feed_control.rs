@@ -273,6 +273,23 @@ async fn after_a_seek_a_loop_continues_with_rising_times() {
 }
 
 #[tokio::test]
+async fn the_status_is_of_the_rows_between_from_and_to() {
+    let settings = "replay.from = \"2024-01-03 14:30:05\"\nreplay.to = \"2024-01-03 14:30:40\"";
+    let (_folder, config) = replay(settings);
+    let server = TestServer::feed(config).await;
+    let at = server.address();
+
+    let begin = status(at).await;
+    let between = sought(at, "14:30:21").await;
+
+    assert_eq!((&begin["rows"], &begin["ends_in_ms"]), (&json!(4), &json!(20_000)));
+    assert_eq!(begin["first"], "2024-01-03T14:30:10Z");
+    assert_eq!(begin["last"], "2024-01-03T14:30:30Z");
+    // The first event after a seek is due at once.
+    assert_eq!((&between["rows"], &between["ends_in_ms"]), (&json!(4), &json!(0)));
+}
+
+#[tokio::test]
 async fn a_loop_that_is_turned_on_before_the_end_starts_again_and_one_turned_off_ends() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
