@@ -22,7 +22,7 @@ use super::cut_gaps::CutGapsLog;
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
-use super::source::Source;
+use super::source::{BETWEEN_LAPS, Source};
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use super::symbol_gate::SymbolGate;
@@ -257,10 +257,36 @@ impl Pump<'_> {
     /// source has no more events.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
-            let Some(batch) = self.source.next().await else { return Ok(false) };
-            self.pending = self.gate.filter(batch?).into_iter().peekable();
+            let Some(batch) = self.source.next().await else {
+                if self.starts_over() {
+                    continue;
+                }
+                return Ok(false);
+            };
+            let batch = batch?;
+            if let (Some(schedule), Some(first), true) =
+                (&mut self.schedule, batch.first(), self.source.is_lap_start())
+            {
+                schedule.skip_to(first.time, BETWEEN_LAPS);
+            }
+            self.pending = self.gate.filter(batch).into_iter().peekable();
         }
         Ok(true)
+    }
+
+    /// Starts a loop again with the files' own times, as a seek does, if the times of the next lap would be
+    /// after the year 2262. Returns whether the loop starts again.
+    fn starts_over(&mut self) -> bool {
+        let Source::Files(files) = &mut self.source else { return false };
+        let Some(extent) = files.extent().filter(|_| files.is_out_of_time()) else { return false };
+        info!("the loop has reached the year 2262, and starts again with the files' own times");
+        files.restart();
+        if let Some(schedule) = &mut self.schedule {
+            schedule.reset();
+        }
+        self.progress.set_position(extent.first, None, 0);
+        self.bus.seek(LastValueCache::at(self.bus.head()), extent.first, self.state());
+        true
     }
 
     /// Waits until all readers have caught up, but only if a reader could otherwise fall too far behind. Too

@@ -148,6 +148,49 @@ fn mocked() -> Time {
     Time::default().later(BEGIN.with(Instant::elapsed) + SUSPENDED.get())
 }
 
+#[tokio::test]
+async fn a_loop_that_reaches_the_year_2262_starts_again_with_the_files_own_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n1970-01-02,1\n2100-01-01,1\n").unwrap();
+    let config =
+        format!("kind = \"replay\"\nclock.paused = true\nreplay.files = [{path:?}]\nreplay.loop = true");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let (bus, control) = (bus(FeedKind::Replay), feed.control().clone());
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+    let step = FeedCommand::Step(NonZeroU32::new(5).unwrap());
+
+    let status = control.send(step).await.unwrap();
+
+    assert_eq!((status.state, status.events), (FeedState::Paused, 5));
+    assert_eq!(status.position.unwrap().to_string(), "1970-01-02T00:00:00Z");
+    assert_eq!(entries(&bus), ["paused", "2", "2", "paused", "1"]);
+}
+
+#[tokio::test]
+async fn a_lap_of_a_loop_does_not_wait_for_the_next_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n2024-01-03 09:30:00,1\n2024-01-03 09:30:10,1\n").unwrap();
+    let config =
+        format!("kind = \"replay\"\nclock.speed = 1000\nreplay.files = [{path:?}]\nreplay.loop = true");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let bus = bus(FeedKind::Replay);
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+
+    let four_laps = async {
+        while bus.head() < 8 {
+            task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_mins(1), four_laps).await.expect("a day at this speed lasts 86 seconds");
+
+    let day = 86_400_000;
+    assert_eq!(times(&bus)[..6], [0, 10_000, day, day + 10_000, 2 * day, 2 * day + 10_000]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_short_delay_moves_nothing_that_comes_later() {
     let bus = bus(FeedKind::Replay);
