@@ -183,6 +183,7 @@
 //! | `replay/` | the feed of recorded files |
 //! | `pump.rs` | publishes due events, executes pause, seek, step, speed |
 //! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
+//! | `cut_gaps.rs` | counts and logs the gaps that `max_gap` cuts short |
 //! | `speed.rs` | parses a speed |
 //! | `wall_clock.rs` | computes the wall-clock time of an event |
 //! | `lateness.rs` | warns of late events |
@@ -219,6 +220,10 @@
 //! | `scan.rs` | reads all rows once |
 //! | `reading.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `named_symbols.rs` | symbols that rows name |
+//! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
+//! | `judged_rows.rs` | the rows whose prices are judged |
+//! | `price_jumps.rs` | prices that differ by a power of ten |
+//! | `running_total.rs` | sizes that are the volume of the day so far |
 //! | `warnings.rs` | what was assumed of a file |
 //! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |

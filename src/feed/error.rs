@@ -383,14 +383,14 @@ impl FeedError {
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
             | Self::UnknownZone { .. }
+            | Self::NoSymbol { .. }
+            | Self::SymbolOfTwoFiles { .. }
             | Self::SeveralInstruments { .. }
             | Self::Contradictions { .. }
             | Self::Fractions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
-            | Self::NoSymbol { .. }
-            | Self::SymbolOfTwoFiles { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }

@@ -1,6 +1,7 @@
 //! The pump: a task that publishes a feed's events and state on the bus, and executes commands to the feed.
 
 use std::iter::{self, Peekable};
+use std::mem;
 use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use tracing::{error, info, warn};
 
 use super::Feed;
 use super::control::{FeedCommand, QueuedCommand};
+use super::cut_gaps::CutGapsLog;
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
-use super::source::Source;
+use super::source::{BETWEEN_LAPS, Source};
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use super::symbol_gate::SymbolGate;
@@ -41,8 +43,8 @@ const AHEAD: usize = 4096;
 /// this additional time, the server's threads close the clients that have exceeded the stall timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends more than this duration after its planned end, the process or the machine is assumed to
-/// have been suspended.
+/// If the pump does not run for more than this duration although an event is due, the process or the machine
+/// is assumed to have been suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
@@ -54,7 +56,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// If the bus is [ending](Bus::is_ending) after the feed's last event or failure, the pump returns as soon as
 /// the clients have got everything.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
-    let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
+    let Feed { source, schedule, wall_clock, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
     // The pump's own control must not keep the command channel open.
     drop(control);
@@ -63,7 +65,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         gate: SymbolGate::new(symbols, reject_counters),
         pending: Vec::new().into_iter().peekable(),
         schedule,
-        wall_clock: retime.then(WallClock::start),
+        wall_clock,
+        cut_gaps_log: CutGapsLog::default(),
         lateness: Lateness::default(),
         mode: if is_paused { Mode::Paused } else { Mode::Running },
         waits_for_client,
@@ -71,6 +74,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         stall_timeout,
         ends_paused: false,
         ahead: 0,
+        seen: Instant::now(),
         answer: None,
         is_step_waiting: false,
         progress,
@@ -99,6 +103,7 @@ struct Pump<'a> {
     schedule: Option<Schedule>,
     /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
     wall_clock: Option<WallClock>,
+    cut_gaps_log: CutGapsLog,
     lateness: Lateness,
     mode: Mode,
     waits_for_client: bool,
@@ -109,6 +114,8 @@ struct Pump<'a> {
     ends_paused: bool,
     /// The number of events that were published since the last wait for the readers.
     ahead: usize,
+    /// The newest instant at which the pump is known to have run.
+    seen: Instant,
     /// The channel for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     /// Whether a step has published the source's last event, and waits for the readers. Another command ends
@@ -175,6 +182,7 @@ impl Pump<'_> {
 
     async fn execute(&mut self, command: FeedCommand) -> Result<(), FeedError> {
         info!(%command, "executing a command");
+        self.notice_standstill();
         match command {
             FeedCommand::Pause => self.pause(),
             FeedCommand::Resume => self.resume(),
@@ -219,27 +227,29 @@ impl Pump<'_> {
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
         self.set_feed_state(FeedState::Running);
         match due {
-            Some((Speed::Factor(_), due)) => self.sleep_until(due).await,
+            Some((Speed::Factor(_), due)) => sleep_until(due).await,
             Some((Speed::Max, _)) => self.wait_for_readers().await,
             None => {}
         }
+        self.notice_standstill();
         Ok(true)
     }
 
-    /// Sleeps until the instant `due`. If the process was suspended meanwhile, makes all due times later by
-    /// the length of the suspension. Without this change, many events would be due at once, and healthy
-    /// clients would fall too far behind.
+    /// Makes all due times later if the pump did not run for more than [`STANDSTILL`] although an event was
+    /// due. Without this change, many events would be due at once, and healthy clients would fall too far
+    /// behind.
     ///
-    /// Cancel safe: the function changes nothing before the sleep ends.
-    async fn sleep_until(&mut self, due: Instant) {
-        if due <= Instant::now() {
-            return;
-        }
-        sleep_until(due).await;
-        let late = due.elapsed();
-        if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
-            schedule.delay(late);
-            info!(standstill = ?late, "the process stood still, so all due times move by the standstill");
+    /// The usual reason is that the process or the machine was suspended. Another reason is a source that gave
+    /// no event for so long.
+    fn notice_standstill(&mut self) {
+        let now = Instant::now();
+        let seen = mem::replace(&mut self.seen, now);
+        let next = self.pending.peek().filter(|_| self.mode == Mode::Running);
+        let (Some(next), Some(schedule)) = (next, &mut self.schedule) else { return };
+        let standstill = now.saturating_duration_since(schedule.due(next.time).max(seen));
+        if standstill > STANDSTILL {
+            schedule.delay(standstill);
+            info!(?standstill, "the feed stood still, so all due times move by the standstill");
         }
     }
 
@@ -247,10 +257,36 @@ impl Pump<'_> {
     /// source has no more events.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
-            let Some(batch) = self.source.next().await else { return Ok(false) };
-            self.pending = self.gate.filter(batch?).into_iter().peekable();
+            let Some(batch) = self.source.next().await else {
+                if self.starts_over() {
+                    continue;
+                }
+                return Ok(false);
+            };
+            let batch = batch?;
+            if let (Some(schedule), Some(first), true) =
+                (&mut self.schedule, batch.first(), self.source.is_lap_start())
+            {
+                schedule.skip_to(first.time, BETWEEN_LAPS);
+            }
+            self.pending = self.gate.filter(batch).into_iter().peekable();
         }
         Ok(true)
+    }
+
+    /// Starts a loop again with the files' own times, as a seek does, if the times of the next lap would be
+    /// after the year 2262. Returns whether the loop starts again.
+    fn starts_over(&mut self) -> bool {
+        let Source::Files(files) = &mut self.source else { return false };
+        let Some(extent) = files.extent().filter(|_| files.is_out_of_time()) else { return false };
+        info!("the loop has reached the year 2262, and starts again with the files' own times");
+        files.restart();
+        if let Some(schedule) = &mut self.schedule {
+            schedule.reset();
+        }
+        self.progress.set_position(extent.first, None, 0);
+        self.bus.seek(LastValueCache::at(self.bus.head()), extent.first, self.state());
+        true
     }
 
     /// Waits until all readers have caught up, but only if a reader could otherwise fall too far behind. Too
@@ -318,6 +354,9 @@ impl Pump<'_> {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
             return self.publish_at_once(usize::MAX);
         };
+        if let Some(wall_clock) = &mut self.wall_clock {
+            wall_clock.follow();
+        }
         let (pending, wall_clock) = (&mut self.pending, &self.wall_clock);
         let now = Instant::now();
         let mut lateness = Duration::ZERO;
@@ -346,8 +385,8 @@ impl Pump<'_> {
         if let (Some(schedule), Some(newest)) = (&mut self.schedule, newest) {
             schedule.published_now(newest);
         }
-        if let Some(wall_clock) = &self.wall_clock {
-            let now = wall_clock.time(Instant::now());
+        if let Some(wall_clock) = &mut self.wall_clock {
+            let now = wall_clock.now();
             for event in &mut events {
                 event.time = now;
             }
@@ -363,6 +402,7 @@ impl Pump<'_> {
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
             self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lateness);
+            self.cut_gaps_log.observe(schedule.cut_gaps());
         }
     }
 
@@ -433,7 +473,7 @@ impl Pump<'_> {
         self.pending = Vec::new().into_iter().peekable();
         let mut last_values = LastValueCache::at(self.bus.head());
         let mut folded = 0;
-        let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
+        let now = self.wall_clock.as_mut().map(WallClock::now);
         let mut is_more = true;
         while is_more && self.pending.peek().is_none() {
             is_more = self.fill().await?;
@@ -458,7 +498,8 @@ impl Pump<'_> {
             (true, false) => Mode::Running,
         };
         let state = self.state();
-        self.progress.set_position(position, folded);
+        let next = self.pending.peek().map(|event| self.source.own_time(event.time));
+        self.progress.set_position(position, next, folded);
         self.progress.enter(&state);
         info!(%position, events = folded, "the feed continues after a seek");
         self.bus.seek(last_values, position, state);
@@ -484,6 +525,9 @@ impl Pump<'_> {
     }
 
     fn end(&mut self) {
+        if let Some(schedule) = &self.schedule {
+            self.cut_gaps_log.sum_up(schedule.cut_gaps());
+        }
         info!(events = self.bus.head(), "the feed has ended");
         self.ends_paused = self.mode == Mode::Paused;
         self.mode = Mode::Ended;

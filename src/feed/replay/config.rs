@@ -17,8 +17,8 @@ pub struct Config {
     /// The files, folders and file-name patterns to replay. The events of all files are merged by time.
     /// Events with the same time are published in the order in which their files are listed.
     pub files: Vec<PathBuf>,
-    /// Whether the replay starts again after its end. The event times of each repetition are shifted, so that
-    /// the repetition begins one second after the end of the previous repetition.
+    /// Whether the replay starts again after its end. The event times of each repetition are whole days later, so
+    /// that times keep rising and times of day stay the same.
     pub r#loop: bool,
     /// The symbol for files without a symbol column. By default, the symbol is taken from the file's name.
     #[serde(skip_serializing_if = "Option::is_none")]

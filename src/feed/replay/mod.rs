@@ -28,19 +28,23 @@ mod events;
 mod expand;
 mod extent;
 mod inspect;
+mod judged_rows;
 mod layout;
 mod merge;
 mod merged_instruments;
 mod moment;
 mod named_symbols;
 mod number;
+mod number_evidence;
 mod path;
 mod plan;
+mod price_jumps;
 mod reading;
 mod reason;
 mod records;
 mod rejected_rows;
 mod row;
+mod running_total;
 mod scan;
 mod settings;
 mod sniff;
@@ -149,15 +153,11 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Returns the time range and the row count of all files together; `None` if no file has times between
-    /// the settings `from` and `to`.
+    /// Returns the time range and the number of the rows between the settings `from` and `to`, for all files
+    /// together; `None` if there are no such rows.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
-        self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
-            first: one.first.min(other.first),
-            last: one.last.max(other.last),
-            rows: one.rows + other.rows,
-        })
+        self.plans.iter().filter_map(|plan| plan.scan.times.extent).reduce(Extent::and)
     }
 
     /// Returns the symbols of all files; `None` if there are too many symbols to store.

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
-use super::extent::Extent;
-use super::layout::{Layout, Role};
+use super::extent::TimeRange;
+use super::layout::{Layout, NumberRule, Role, Values};
 use super::merged_instruments::Merged;
 use super::path;
 use super::reading::{Order, Read};
@@ -64,7 +64,7 @@ impl Plan {
         let plan = Self {
             part,
             dialect,
-            layout: Arc::new(Layout { times: scan.times.times, ..layout }),
+            layout: Arc::new(layout_of(layout, &scan, settings)),
             names,
             unused,
             symbol,
@@ -151,15 +151,6 @@ impl Plan {
         }
     }
 
-    /// Returns the count of all rows, and the time range of the file, limited to the settings `from` and
-    /// `to`. Returns `None` if the limited range is empty.
-    pub fn extent(&self) -> Option<Extent> {
-        let (first, last) = self.scan.times.span?;
-        let first = self.settings.from.map_or(first, |from| from.max(first));
-        let last = self.settings.to.map_or(last, |to| to.min(last));
-        (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
-    }
-
     /// Returns the text that the command `inspect` prints for the time zone.
     pub fn zone(&self) -> String {
         let Read { has_local_times, zone_names, .. } = &self.scan.times;
@@ -198,8 +189,7 @@ impl Plan {
                 self.reported.clone(),
             ),
             is_strict: self.settings.is_strict,
-            from: self.settings.from,
-            to: self.settings.to,
+            range: self.settings.range,
             ends_with_time: false,
         })
     }
@@ -207,7 +197,7 @@ impl Plan {
     /// Returns an error if most of the first rows are rejected, or if no row becomes an event.
     fn try_rows(&self) -> Result<(), FeedError> {
         let rejected = RejectedRows::new(String::new(), RejectCounters::default(), ReportedUpTo::all());
-        let mut rows = Rows { from: None, to: None, rejected, ..self.rows()? };
+        let mut rows = Rows { range: TimeRange::default(), rejected, ..self.rows()? };
         let (mut tried, mut bad, mut good, mut first_bad) = (0, 0, 0, None);
         while good == 0 || tried < TRIED_ROWS {
             match rows.next_row()? {
@@ -238,6 +228,26 @@ impl Plan {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the layout that the first lines and all rows together give. A configured column or notation is
+/// stronger.
+fn layout_of(first: Layout, scan: &Scan, settings: &Settings) -> Layout {
+    let mut layout = Layout { times: scan.times.times, ..first };
+    if settings.decimal.is_none() {
+        layout.numbers.decimal = scan.decimal.unwrap_or(layout.numbers.decimal);
+    }
+    if scan.forbids_fixed_point && layout.number_rule == NumberRule::FixedPoint {
+        layout.number_rule = NumberRule::Plain;
+    }
+    let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
+    if let Values::Ticks { size, .. } = &mut layout.values
+        && scan.has_running_total
+        && !is_size_configured
+    {
+        *size = None;
+    }
+    layout
 }
 
 /// Returns the symbol of all rows: the configured symbol, or the symbol in the file's name. Returns `None` if a

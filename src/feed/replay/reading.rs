@@ -2,6 +2,7 @@
 //! which the times could be meant. All rows decide which reading is right.
 
 use super::cells::Cells;
+use super::extent::{Extent, TimeRange};
 use super::layout::{DateOrders, TimeColumns, TimeOfDayForm, Times};
 use super::reason::RejectedRow;
 use super::time::{DigitNotation, MidnightUnit, Stamp};
@@ -59,6 +60,8 @@ pub struct Known<'a> {
     pub zone: Option<&'a Zone>,
     /// The configured notation of times of day in digits.
     pub notation: Option<DigitNotation>,
+    /// The time range of the rows that are counted.
+    pub range: TimeRange,
     /// Whether the header or the path proves in which unit the times of day are counted.
     pub is_unit_certain: bool,
 }
@@ -74,6 +77,7 @@ pub struct Readings {
     longest: usize,
     is_first_order_likely: bool,
     zone: Option<Zone>,
+    range: TimeRange,
     /// Whether two readings gave different times for a row.
     differ: bool,
     /// The number of rows so far.
@@ -95,6 +99,7 @@ pub struct Reading {
     last: Option<i64>,
     has_local_times: bool,
     has_fractions: bool,
+    has_times_of_day: bool,
     /// The first name of a zone that is not known.
     unknown_zone: Option<String>,
 }
@@ -106,10 +111,14 @@ pub struct Read {
     pub order: Order,
     /// The earliest and the latest time; `None` if no row has a readable time.
     pub span: Option<(Time, Time)>,
+    /// The extent of the rows in the configured time range; `None` if there are no such rows.
+    pub extent: Option<Extent>,
     /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
     /// Whether at least one time in the file has a fraction of a second.
     pub has_fractions: bool,
+    /// Whether at least one time in the file is not a midnight.
+    pub has_times_of_day: bool,
     /// The zones that rows name.
     pub zone_names: Vec<String>,
     /// A name of a zone that is not known, such as `EST`, which stands for several zones; `None` if all names
@@ -130,8 +139,10 @@ pub struct Read {
 #[derive(Clone)]
 struct Run {
     zones: Zones,
+    range: TimeRange,
     before: Option<Time>,
     span: Option<(Time, Time)>,
+    extent: Option<Extent>,
     rises: bool,
     falls: bool,
 }
@@ -140,7 +151,7 @@ impl Readings {
     /// Creates the readings of a file. `longest` is the number of digits of the longest time of day in the
     /// file, as far as it is known; 0 if it is not known, or if the times of day are no digits.
     pub fn new(known: Known<'_>, longest: usize) -> Self {
-        let Known { mut times, date_orders, zone, notation, is_unit_certain } = known;
+        let Known { mut times, date_orders, notation, is_unit_certain, .. } = known;
         if let Some(notation) = notation {
             let form = notation.unit().map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
             times.columns = times.columns.with_form(form);
@@ -164,14 +175,17 @@ impl Readings {
         }
         let orders = &date_orders.left;
         let all = columns.into_iter().flat_map(|columns| orders.iter().map(move |order| (columns, *order)));
-        let all = all.map(|(columns, date_order)| Reading::new(Times { columns, date_order, ..times }, zone));
+        let all = all.map(|(columns, date_order)| {
+            Reading::new(Times { columns, date_order, ..times }, known.zone, known.range)
+        });
         Self {
             all: all.collect(),
             evenings: Vec::new(),
             digits: time_of_day.filter(|(_, form)| *form == TimeOfDayForm::Text).map(|(column, _)| column),
             longest,
             is_first_order_likely: date_orders.is_first_likely,
-            zone: zone.cloned(),
+            zone: known.zone.cloned(),
+            range: known.range,
             differ: false,
             rows: 0,
         }
@@ -238,7 +252,7 @@ impl Readings {
             (of_day >= EARLIEST_EVENING).then_some(Times { evening, ..times })
         };
         let evenings = self.all.iter().filter_map(|reading| evening_of(reading.times));
-        self.evenings = evenings.map(|times| Reading::new(times, self.zone.as_ref())).collect();
+        self.evenings = evenings.map(|times| Reading::new(times, self.zone.as_ref(), self.range)).collect();
     }
 
     /// Drops the readings in which too many rows have no readable time.
@@ -298,10 +312,10 @@ fn forms(longest: usize) -> Vec<TimeOfDayForm> {
 }
 
 impl Reading {
-    fn new(times: Times, zone: Option<&Zone>) -> Self {
+    fn new(times: Times, zone: Option<&Zone>, range: TimeRange) -> Self {
         Self {
             times,
-            runs: [false, true].map(|is_backwards| Run::new(Zones::new(zone, is_backwards))),
+            runs: [false, true].map(|is_backwards| Run::new(Zones::new(zone, is_backwards), range)),
             readable: 0,
             unreadable: 0,
             apart: 0,
@@ -309,6 +323,7 @@ impl Reading {
             last: None,
             has_local_times: false,
             has_fractions: false,
+            has_times_of_day: false,
             unknown_zone: None,
         }
     }
@@ -332,6 +347,7 @@ impl Reading {
         self.readable += 1;
         self.has_local_times |= matches!(stamp, Stamp::Local(_));
         self.has_fractions |= stamp.nanos() % SECOND != 0;
+        self.has_times_of_day |= stamp.nanos() % DAY != 0;
         Ok(stamp)
     }
 
@@ -360,8 +376,10 @@ impl Reading {
             times: self.times,
             order,
             span: run.span,
+            extent: run.extent,
             has_local_times: self.has_local_times,
             has_fractions: self.has_fractions,
+            has_times_of_day: self.has_times_of_day,
             repeated: run.zones.repeated(),
             moved: run.zones.moved(),
             zone_names: run.zones.names().map(excerpt).collect(),
@@ -373,8 +391,8 @@ impl Reading {
 }
 
 impl Run {
-    fn new(zones: Zones) -> Self {
-        Self { zones, before: None, span: None, rises: false, falls: false }
+    fn new(zones: Zones, range: TimeRange) -> Self {
+        Self { zones, range, before: None, span: None, extent: None, rises: false, falls: false }
     }
 
     /// Adds the time of the next row. Returns `None` if the time is outside the range of [`Time`].
@@ -386,6 +404,10 @@ impl Run {
         }
         self.before = Some(time);
         self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        if self.range.has(time) {
+            let row = Extent::of_row(time);
+            self.extent = Some(self.extent.map_or(row, |extent| extent.and(row)));
+        }
         Some(())
     }
 }
@@ -406,10 +428,10 @@ mod tests {
         let (mut splitter, symbol) = (Splitter::new(b','), "A".parse().unwrap());
         let mut longest = 0;
         'again: loop {
-            let mut readings = Readings::new(
-                Known { times, date_orders, zone: None, notation: None, is_unit_certain: true },
-                longest,
-            );
+            let range = TimeRange::default();
+            let known =
+                Known { times, date_orders, zone: None, notation: None, range, is_unit_certain: true };
+            let mut readings = Readings::new(known, longest);
             for line in lines {
                 let row = splitter.split(line.as_bytes(), usize::MAX);
                 if let Some(digits) = readings.longer(&row) {

@@ -52,15 +52,24 @@ impl Records {
 
     /// Returns the next row, or the reason why its line is rejected; `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
+        Ok(self.next_with_line()?.map(|(_, row)| row))
+    }
+
+    /// Returns the next row as [`Records::next`] does, with its line number, counted from 1.
+    pub fn next_with_line(&mut self) -> Result<Option<(u64, Result<Cells<'_>, RejectedRow>)>, FeedError> {
         loop {
-            match self.lines.advance()? {
+            let length = self.lines.advance()?;
+            let line = self.lines.number();
+            match length {
                 None => return Ok(None),
-                Some(Length::TooLong) => return Ok(Some(Err(RejectedRow::new(Reason::TooLong, b"")))),
+                Some(Length::TooLong) => {
+                    return Ok(Some((line, Err(RejectedRow::new(Reason::TooLong, b"")))));
+                }
                 Some(Length::Whole) if self.is_row() => break,
                 Some(Length::Whole) => {}
             }
         }
-        Ok(Some(Ok(self.splitter.split(self.lines.line(), self.width))))
+        Ok(Some((self.lines.number(), Ok(self.splitter.split(self.lines.line(), self.width)))))
     }
 
     fn is_row(&self) -> bool {

@@ -1,26 +1,49 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
+use super::cells::Cells;
 use super::container::Part;
 use super::contradictions::Contradictions;
+use super::judged_rows::JudgedRows;
+use super::layout::{Layout, Role};
 use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
+use super::number::DecimalSign;
+use super::number_evidence::NumberEvidence;
 use super::path;
+use super::price_jumps::{PriceJump, PriceJumps};
 use super::reading::{Known, Read, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
+use super::running_total::RunningTotal;
 use super::settings::Settings;
 use super::sniff::Sniffed;
+use super::suspicion;
 use crate::feed::error::FeedError;
 use crate::market::Symbol;
 
+/// A day in nanoseconds.
+const DAY: i64 = 86_400 * 1_000_000_000;
+
 /// The result of a scan, i.e. of reading all rows of a file once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Scan {
     pub rows: u64,
     /// How the times are read, and their order.
     pub times: Read,
+    /// The decimal sign that the numbers prove; `None` if they prove none.
+    pub decimal: Option<DecimalSign>,
+    /// Whether a price has a point, which prices in fixed point never have.
+    pub forbids_fixed_point: bool,
+    /// A number whose comma may be the decimal sign or separate thousands; `None` if other numbers decide.
+    pub ambiguous_number: Option<String>,
+    /// Whether the sizes of trades are the volume of the day so far.
+    pub has_running_total: bool,
+    /// Two prices that differ by a power of ten.
+    pub price_jump: Option<PriceJump>,
+    /// The number of rows that have the same time and symbol as the row before.
+    pub repeated_times: u64,
     /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
     /// for another reason.
     pub symbols: NamedSymbols,
@@ -75,46 +98,56 @@ fn scan_once(
         date_orders: &sniffed.date_orders,
         zone: settings.zone.as_ref(),
         notation: settings.time_of_day,
+        range: settings.range,
         is_unit_certain: !sniffed.names.is_empty() || path::is_of_lean(&part.virtual_path()),
     };
     let mut readings = Readings::new(known, longest);
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     let width = readings.width().max(layout.width_of_symbol()).max(compared.width(layout));
-    let width_of_judged = width.max(Contradictions::width(layout));
-    let (mut merged, mut contradictions) = (None, Contradictions::default());
+    let mut judge = Judge::new(layout, &sniffed.names);
+    let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
+    let (mut last, mut repeated_times) = (None, 0);
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
+        let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
         // Most rows are split only as far as their time and their symbol.
-        records.cut_at(if contradictions.judges_next() { width_of_judged } else { width });
-        let Some(record) = records.next()? else { break };
+        records.cut_at(if is_judged || is_number_open { width.max(layout.width) } else { width });
+        let Some((line, record)) = records.next_with_line()? else { break };
         rows += 1;
-        let is_compared = compared.has_columns() && merged.is_none();
-        let mut contradicts = None;
+        judge.rows.advance();
         let observed = match record {
             Err(bad) => Err(bad),
             Ok(record) => {
                 if let Some(digits) = readings.longer(&record) {
                     return Ok(Attempt::LongerTimeOfDay(digits));
                 }
-                contradicts = contradictions.observe(layout, &record);
                 symbol_reader.read(layout, &record).and_then(|symbol| {
                     let stamp = readings.observe(&record, &symbol)?;
-                    symbols.insert(&symbol);
-                    let is_compared = is_compared && layout.is_selected(&record);
-                    let differs = is_compared.then(|| compared.observe(stamp.nanos(), &symbol, &record));
-                    Ok(differs.flatten())
+                    Ok((record, symbol, stamp.nanos()))
                 })
             }
         };
-        if let Some(found) = contradicts {
-            contradictions.first.get_or_insert((records.line(), found));
-        }
         match observed {
-            Ok(differs) => merged = merged.or(differs.map(|differs| (records.line(), differs))),
+            Ok((record, symbol, nanos)) => {
+                symbols.insert(&symbol);
+                let is_selected = layout.is_selected(&record);
+                if is_selected && compared.has_columns() && merged.is_none() {
+                    let differs = compared.observe(nanos, &symbol, &record);
+                    merged = differs.map(|differs| (line, differs));
+                }
+                if is_selected && is_judged {
+                    judge.judge(layout, &record, &symbol, nanos, line);
+                } else if is_number_open {
+                    judge.numbers.observe(&record);
+                }
+                let now = (nanos, symbol);
+                repeated_times += u64::from(last.as_ref() == Some(&now));
+                last = Some(now);
+            }
             Err(RejectedRow { found, .. }) => {
-                first_bad.get_or_insert((records.line(), found));
+                first_bad.get_or_insert((line, found));
             }
         }
     }
@@ -126,7 +159,54 @@ fn scan_once(
             None => FeedError::NoTimes { path, line, found },
         });
     }
-    let damage = records.damage().found().map(str::to_owned);
-    let scan = Scan { rows, times, symbols, merged, contradictions, damage };
-    Ok(Attempt::Done(Box::new(scan)))
+    Ok(Attempt::Done(Box::new(Scan {
+        rows,
+        times,
+        decimal: judge.numbers.decimal(sniffed.dialect.delimiter),
+        forbids_fixed_point: judge.numbers.forbids_fixed_point(),
+        ambiguous_number: judge.numbers.unexplained(),
+        has_running_total: judge.total.is_one(judge.means_volume),
+        price_jump: judge.jumps.first(),
+        repeated_times,
+        symbols,
+        merged,
+        contradictions: judge.contradictions,
+        damage: records.damage().found().map(str::to_owned),
+    })))
+}
+
+/// Judges whether the prices and sizes of a file are plausible.
+struct Judge {
+    rows: JudgedRows,
+    numbers: NumberEvidence,
+    contradictions: Contradictions,
+    jumps: PriceJumps,
+    total: RunningTotal,
+    /// Whether the name of the column of sizes means a volume.
+    means_volume: bool,
+}
+
+impl Judge {
+    fn new(layout: &Layout, names: &[String]) -> Self {
+        let size = layout.uses().find(|(role, _)| *role == Role::Size).and_then(|(_, size)| names.get(size));
+        Self {
+            rows: JudgedRows::default(),
+            numbers: NumberEvidence::new(layout),
+            contradictions: Contradictions::default(),
+            jumps: PriceJumps::default(),
+            total: RunningTotal::default(),
+            means_volume: size.is_some_and(|name| suspicion::means_volume(name)),
+        }
+    }
+
+    fn judge(&mut self, layout: &Layout, row: &Cells<'_>, symbol: &Symbol, nanos: i64, line: u64) {
+        self.numbers.observe(row);
+        let payload = layout.payload(row);
+        self.contradictions.observe(&payload, line);
+        let Ok((first, second)) = payload else { return };
+        self.jumps.observe(symbol, &first, line);
+        for payload in [Some(first), second].into_iter().flatten() {
+            self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use encoding_rs::Encoding;
 use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
+use super::extent::TimeRange;
 use super::layout::{LAYOUTS, Map};
 use super::moment::MomentParser;
 use super::number::DecimalSign;
@@ -13,7 +14,7 @@ use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::line_settings::LineSettings;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::{Symbol, Time};
+use crate::market::Symbol;
 
 /// The parsed and checked settings of a replay.
 #[derive(Clone, Debug)]
@@ -33,10 +34,7 @@ pub struct Settings {
     pub price_scale: Option<u32>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: Option<u8>,
-    /// Events before this time are left out.
-    pub from: Option<Time>,
-    /// Events at or after this time are left out.
-    pub to: Option<Time>,
+    pub range: TimeRange,
     /// Whether the first rejected row ends the replay with an error.
     pub is_strict: bool,
     pub bounds: Bounds,
@@ -89,8 +87,7 @@ impl Settings {
             price_scale,
             encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
-            from,
-            to,
+            range: TimeRange { from, to },
             is_strict: config.strict,
             bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
             sort_rows: config.sort_rows,
@@ -123,7 +120,7 @@ mod tests {
 
     #[test]
     fn from_without_an_offset_is_in_the_zone_of_the_files() {
-        let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
+        let from = |text: &str| settings(text).unwrap().range.from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");
         assert_eq!(from("from = \"2024-01-03 09:30\"\ntz = \"America/New_York\""), "2024-01-03T14:30:00Z");

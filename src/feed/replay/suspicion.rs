@@ -98,6 +98,13 @@ impl Suspicion {
     }
 }
 
+/// Returns whether the name of a column means the volume of a day or of a bar, rather than the size of a trade.
+pub fn means_volume(name: &str) -> bool {
+    const VOLUMES: [&str; 8] = ["vol", "total", "cum", "acc", "wolumen", "umsatz", "成交量", "거래량"];
+    let name = normal(name.as_bytes());
+    VOLUMES.iter().any(|part| name.contains(part))
+}
+
 /// Returns the role for the size of a trade, a bar or a quote; `None` if the layout has a column for it.
 fn missing_size(values: &Values) -> Option<Role> {
     match values {

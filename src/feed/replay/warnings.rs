@@ -1,8 +1,10 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::layout::TimeColumns;
+use super::layout::{TimeColumns, Values};
+use super::number::DecimalSign;
 use super::path;
 use super::plan::Plan;
+use super::price_jumps::PriceJump;
 use super::reading::Order;
 use super::settings::Settings;
 use super::suspicion::Suspicion;
@@ -11,11 +13,15 @@ use crate::market::Time;
 /// An hour in nanoseconds.
 const HOUR: i64 = 60 * 60 * 1_000_000_000;
 
+/// Bars are said to share their times if at least one in this many does.
+const REPEATED_ONE_IN: u64 = 10;
+
 /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about what
 /// was assumed of the times.
 pub fn warnings(plan: &Plan) -> Vec<String> {
-    let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan)];
-    suspicions(plan).chain(times.into_iter().flatten()).collect()
+    let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan), repeated_times(plan)];
+    let numbers = [decimal_sign(plan), running_total(plan), price_jump(plan)];
+    suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).collect()
 }
 
 fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
@@ -67,4 +73,51 @@ fn digits(plan: &Plan) -> Option<String> {
     let (_, form) = plan.layout.times.columns.time_of_day()?;
     let other = plan.scan.times.other_form?;
     Some(format!("the times of day are read as {form}, and could be {other} (set it by --time-of-day)"))
+}
+
+/// Returns a warning if many bars share their times, or if trades or quotes have dates only.
+fn repeated_times(plan: &Plan) -> Option<String> {
+    let Plan { scan, layout, .. } = plan;
+    let count = scan.repeated_times;
+    match layout.values {
+        Values::Bars { .. } if count * REPEATED_ONE_IN >= scan.rows && count > 0 => Some(format!(
+            "{count} of {} bars have the same time and symbol as the bar before: they may be of several instruments",
+            scan.rows
+        )),
+        Values::Ticks { .. } if count > 0 && !scan.times.has_times_of_day => Some(
+            "the times are dates only, so all rows of a day have the same time (another column may have the time of day: \
+             --map time=DATE+TIME)"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn decimal_sign(plan: &Plan) -> Option<String> {
+    let Plan { scan, layout, settings, .. } = plan;
+    let number = scan.ambiguous_number.as_ref().filter(|_| settings.decimal.is_none())?;
+    let meaning = match layout.numbers.decimal {
+        DecimalSign::Comma => "is the decimal sign",
+        DecimalSign::Point => "separates thousands",
+    };
+    Some(format!(
+        "no number shows whether the comma in `{number}` {meaning}, as is assumed (set it by --decimal)"
+    ))
+}
+
+fn running_total(plan: &Plan) -> Option<String> {
+    let is_dropped = matches!(plan.layout.values, Values::Ticks { size: None, .. });
+    (plan.scan.has_running_total && is_dropped).then(|| {
+        "the sizes only ever grow, so they are a running total, and the trades have no size (--map size=COLUMN reads them \
+         as they are)"
+            .to_owned()
+    })
+}
+
+fn price_jump(plan: &Plan) -> Option<String> {
+    let PriceJump { line, before, price } = plan.scan.price_jump.as_ref()?;
+    Some(format!(
+        "prices jump by a power of ten (line {line}: {price} after {before}): some may be in another unit or lack their \
+         decimal sign"
+    ))
 }

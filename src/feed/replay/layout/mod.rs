@@ -188,6 +188,12 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
+    /// Returns the columns of prices, sizes and volumes.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        let is_number = |role: Role| (Role::Price..=Role::Volume).contains(&role);
+        self.uses().filter(move |(role, _)| is_number(*role)).map(|(_, column)| column)
+    }
+
     /// Returns the number of cells to read from a row. If rows have a maximum number of cells, one cell more
     /// than this maximum is read, to detect rows that are too long.
     pub fn cells(&self) -> usize {
