@@ -181,7 +181,8 @@
 //! | `instruments.rs` | symbols of the random walk, invented names |
 //! | `stdin/` | the feed of JSON lines on standard input |
 //! | `replay/` | the feed of recorded files |
-//! | `pump.rs` | publishes due events, executes pause, seek, step, speed |
+//! | `pump.rs` | publishes due events |
+//! | `pump/commands.rs` | executes pause, seek, step, speed |
 //! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
 //! | `cut_gaps.rs` | counts and logs the gaps that `max_gap` cuts short |
 //! | `speed.rs` | parses a speed |

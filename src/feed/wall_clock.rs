@@ -102,11 +102,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_correction_of_a_second_moves_no_time() {
+    async fn a_correction_of_a_second_moves_no_time_and_one_of_two_seconds_does() {
         let mut clock = WallClock::new(mocked);
         let start = mocked();
         pass(61).await;
 
         assert_eq!(clock.now(), start.later(MINUTE));
+        pass(61).await;
+        assert_eq!(clock.now(), mocked());
     }
 }

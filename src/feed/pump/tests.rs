@@ -5,12 +5,13 @@ mod panics;
 
 use std::cell::Cell;
 use std::io;
+use std::num::NonZeroU32;
 
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
-use super::super::{Config, Control, ControlError, RejectCounters, Status, open, schedule};
+use super::super::{Config, Control, ControlError, FeedCommand, RejectCounters, Status, open, schedule};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{FeedKind, Payload, Trade};
