@@ -221,6 +221,7 @@
 //! | `scan.rs` | reads all rows once |
 //! | `reading.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `named_symbols.rs` | symbols that rows name |
+//! | `symbols_in_names.rs` | two files whose names give one symbol |
 //! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
 //! | `judged_rows.rs` | the rows whose prices are judged |
 //! | `price_jumps.rs` | prices that differ by a power of ten |

@@ -49,13 +49,14 @@ mod scan;
 mod settings;
 mod sniff;
 mod suspicion;
+mod symbols_in_names;
 mod text_lines;
 mod time;
 mod unused_columns;
 mod warnings;
 pub(super) mod zone;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::mem;
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
+pub use symbols_in_names::SymbolsInNames;
 pub(super) use time::unix_time;
 pub use time::{DateOrder, DigitNotation};
 pub use unused_columns::UnusedColumn;
@@ -140,7 +142,7 @@ impl Replay {
         for path in &config.files {
             plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
-        check_names(&plans)?;
+        SymbolsInNames::default().add(&plans)?;
         let mut symbols = NamedSymbols::default();
         for plan in &mut plans {
             symbols.append(mem::take(&mut plan.scan.symbols));
@@ -158,6 +160,15 @@ impl Replay {
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
         self.plans.iter().filter_map(|plan| plan.scan.times.extent).reduce(Extent::and)
+    }
+
+    /// Checks that the names of these files and of earlier files do not give one symbol to two instruments.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for the first file whose name gives the symbol of another instrument's file.
+    pub fn check_names(&self, earlier: &mut SymbolsInNames) -> Result<(), FeedError> {
+        earlier.add(&self.plans)
     }
 
     /// Returns the symbols of all files; `None` if there are too many symbols to store.
@@ -243,29 +254,6 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         warn!(error = printable(&error.in_full()), "ignored a file that is not market data");
     }
     Ok(plans)
-}
-
-/// Checks that files with the same symbol in their names are of one instrument: the names may differ in a
-/// date, a period or the mark of a copy.
-///
-/// # Errors
-///
-/// Returns an error for the first file whose name differs in other words.
-fn check_names(plans: &[Plan]) -> Result<(), FeedError> {
-    let mut first_files: HashMap<&Symbol, &Plan> = HashMap::new();
-    for plan in plans {
-        let Some(symbol) = plan.symbol_in_name() else { continue };
-        let first = *first_files.entry(symbol).or_insert(plan);
-        let words = |plan: &Plan| path::distinct_words(&plan.part.virtual_path());
-        if words(first) != words(plan) {
-            return Err(FeedError::SymbolOfTwoFiles {
-                path: plan.part.to_string().into(),
-                other: first.part.to_string().into(),
-                symbol: symbol.clone(),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {

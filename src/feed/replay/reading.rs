@@ -66,6 +66,29 @@ pub struct Known<'a> {
     pub is_unit_certain: bool,
 }
 
+/// The precision of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// The time is a midnight.
+    Day,
+    /// The time has a time of day.
+    Second,
+    /// The time has a fraction of a second.
+    Fraction,
+}
+
+impl Precision {
+    const fn of(nanos: i64) -> Self {
+        if nanos % SECOND != 0 {
+            Self::Fraction
+        } else if nanos % DAY != 0 {
+            Self::Second
+        } else {
+            Self::Day
+        }
+    }
+}
+
 /// All readings that are still possible, the most likely first.
 pub struct Readings {
     all: Vec<Reading>,
@@ -98,8 +121,7 @@ pub struct Reading {
     minutes: u64,
     last: Option<i64>,
     has_local_times: bool,
-    has_fractions: bool,
-    has_times_of_day: bool,
+    precision: Precision,
     /// The first name of a zone that is not known.
     unknown_zone: Option<String>,
 }
@@ -115,10 +137,8 @@ pub struct Read {
     pub extent: Option<Extent>,
     /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
-    /// Whether at least one time in the file has a fraction of a second.
-    pub has_fractions: bool,
-    /// Whether at least one time in the file is not a midnight.
-    pub has_times_of_day: bool,
+    /// The precision of the most precise time.
+    pub precision: Precision,
     /// The zones that rows name.
     pub zone_names: Vec<String>,
     /// A name of a zone that is not known, such as `EST`, which stands for several zones; `None` if all names
@@ -322,8 +342,7 @@ impl Reading {
             minutes: 0,
             last: None,
             has_local_times: false,
-            has_fractions: false,
-            has_times_of_day: false,
+            precision: Precision::Day,
             unknown_zone: None,
         }
     }
@@ -346,8 +365,7 @@ impl Reading {
         };
         self.readable += 1;
         self.has_local_times |= matches!(stamp, Stamp::Local(_));
-        self.has_fractions |= stamp.nanos() % SECOND != 0;
-        self.has_times_of_day |= stamp.nanos() % DAY != 0;
+        self.precision = self.precision.max(Precision::of(stamp.nanos()));
         Ok(stamp)
     }
 
@@ -378,8 +396,7 @@ impl Reading {
             span: run.span,
             extent: run.extent,
             has_local_times: self.has_local_times,
-            has_fractions: self.has_fractions,
-            has_times_of_day: self.has_times_of_day,
+            precision: self.precision,
             repeated: run.zones.repeated(),
             moved: run.zones.moved(),
             zone_names: run.zones.names().map(excerpt).collect(),

@@ -20,6 +20,9 @@ pub struct Records {
     begins_with_symbol: bool,
 }
 
+/// The number of a line, with its row or the reason why the line is rejected.
+type NumberedRow<'a> = (u64, Result<Cells<'a>, RejectedRow>);
+
 impl Records {
     /// Opens a file whose dialect is known, and skips the lines before the first row.
     pub fn open(part: &Part, settings: &Settings, dialect: &Dialect) -> Result<Self, FeedError> {
@@ -56,7 +59,7 @@ impl Records {
     }
 
     /// Returns the next row as [`Records::next`] does, with its line number, counted from 1.
-    pub fn next_with_line(&mut self) -> Result<Option<(u64, Result<Cells<'_>, RejectedRow>)>, FeedError> {
+    pub fn next_with_line(&mut self) -> Result<Option<NumberedRow<'_>>, FeedError> {
         loop {
             let length = self.lines.advance()?;
             let line = self.lines.number();

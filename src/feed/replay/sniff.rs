@@ -71,7 +71,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let beside = times_beside(part);
     let mut lines = TextLines::open(part, beside.as_ref(), settings)?;
     let encoding = lines.encoding();
-    let lines = first_lines(&mut lines)?;
+    let FirstLines { lines, too_long } = first_lines(&mut lines)?;
     let not_market_data = |looks_like| FeedError::NotMarketData { path: part.to_string().into(), looks_like };
     let first = lines.first().ok_or_else(|| not_market_data("an empty file"))?;
     if let Some(looks_like) = other_than_text(&first.text) {
@@ -99,7 +99,14 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
             match layout::recognize(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
-                    let text = Text { seen: &seen, records: &records, encoding, delimiter, beside };
+                    let text = Text {
+                        seen: &seen,
+                        records: &records,
+                        too_long: &too_long,
+                        encoding,
+                        delimiter,
+                        beside,
+                    };
                     return Ok(text.sniffed(found));
                 }
                 Ok(_) => {}
@@ -123,6 +130,8 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
 struct Text<'a> {
     seen: &'a [&'a Seen],
     records: &'a [Record],
+    /// The numbers of lines that are too long.
+    too_long: &'a [u64],
     encoding: &'static Encoding,
     delimiter: u8,
     beside: Option<Part>,
@@ -130,12 +139,16 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn sniffed(self, found: Recognized) -> Sniffed {
-        let Self { seen, records, encoding, delimiter, beside } = self;
+        let Self { seen, records, too_long, encoding, delimiter, beside } = self;
         let header = found.header.map(|index| seen[index]);
         let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
         let names: Vec<String> = names.unwrap_or_default();
         let rows = seen.get(found.first_row..).unwrap_or_default();
-        let before_first_row = rows.first().map(|seen| seen.number - 1);
+        let after_header = header.map_or(0, |seen| seen.number);
+        // A line that is too long is a row like others, also if it is the first one.
+        let long = too_long.iter().copied().find(|line| *line > after_header);
+        let first_row = rows.first().map(|seen| seen.number);
+        let before_first_row = first_row.into_iter().chain(long).min().map(|line| line - 1);
         Sniffed {
             unused: unused_columns(&found.layout, &names, records.get(found.first_row..).unwrap_or_default()),
             minutes_between_rows: minutes_between(&found.layout, rows, delimiter),
@@ -143,7 +156,7 @@ impl Text<'_> {
                 encoding,
                 delimiter,
                 header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
-                lines_before: before_first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
+                lines_before: before_first_row.unwrap_or(after_header),
                 begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == 0),
                 beside,
             },
@@ -164,19 +177,27 @@ fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64
     times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
 }
 
-fn first_lines(lines: &mut TextLines) -> Result<Vec<Seen>, FeedError> {
-    let (mut seen, mut bytes) = (Vec::new(), 0);
-    while seen.len() < LINES && bytes < BYTES {
-        match lines.advance()? {
+/// The first lines of a file.
+struct FirstLines {
+    lines: Vec<Seen>,
+    /// The numbers of lines that are too long.
+    too_long: Vec<u64>,
+}
+
+fn first_lines(text: &mut TextLines) -> Result<FirstLines, FeedError> {
+    let (mut lines, mut too_long, mut bytes) = (Vec::new(), Vec::new(), 0);
+    while lines.len() + too_long.len() < LINES && bytes < BYTES {
+        match text.advance()? {
             None => break,
-            Some(Length::Whole) if !lines.line().trim_ascii().is_empty() => {
-                bytes += lines.line().len();
-                seen.push(Seen { number: lines.number(), text: lines.line().to_vec() });
+            Some(Length::TooLong) => too_long.push(text.number()),
+            Some(Length::Whole) if text.line().trim_ascii().is_empty() => {}
+            Some(Length::Whole) => {
+                bytes += text.line().len();
+                lines.push(Seen { number: text.number(), text: text.line().to_vec() });
             }
-            Some(_) => {}
         }
     }
-    Ok(seen)
+    Ok(FirstLines { lines, too_long })
 }
 
 fn split(line: &[u8], delimiter: u8) -> Record {

@@ -5,7 +5,7 @@ use super::number::DecimalSign;
 use super::path;
 use super::plan::Plan;
 use super::price_jumps::PriceJump;
-use super::reading::Order;
+use super::reading::{Order, Precision};
 use super::settings::Settings;
 use super::suspicion::Suspicion;
 use crate::market::Time;
@@ -30,7 +30,7 @@ fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
     let is_open = |suspicion: &Suspicion| match suspicion {
         Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
         Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
-        Suspicion::PartOfTime => !scan.times.has_fractions,
+        Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
         Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
     };
     unused.iter().filter_map(move |column| {
@@ -84,7 +84,7 @@ fn repeated_times(plan: &Plan) -> Option<String> {
             "{count} of {} bars have the same time and symbol as the bar before: they may be of several instruments",
             scan.rows
         )),
-        Values::Ticks { .. } if count > 0 && !scan.times.has_times_of_day => Some(
+        Values::Ticks { .. } if count > 0 && scan.times.precision == Precision::Day => Some(
             "the times are dates only, so all rows of a day have the same time (another column may have the time of day: \
              --map time=DATE+TIME)"
                 .to_owned(),

@@ -188,6 +188,58 @@ async fn an_assumed_day_or_unit_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_first_row_that_is_too_long_is_counted_like_others() {
+    let long = "9".repeat(70_000);
+    let files = Files::new(&[
+        ("KO.csv", &format!("time,price\n2024-01-02T14:30:00Z,{long}\n2024-01-02T14:30:01Z,59.81\n")),
+        ("UP.csv", &format!("2024-01-02T14:30:00Z,{long}\n2024-01-02T14:30:01Z,59.81\n")),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "UP.csv"]).await;
+
+    for file in &found {
+        assert_eq!((&file["rows"], &file["skipped"]), (&json!(2), &json!({"too_long": 1})), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn prices_and_times_that_are_hardly_right_are_warned_of() {
+    let bars = "date,close\n2024-01-02,1\n2024-01-02,2\n".to_owned() + &"2024-01-03,2\n".repeat(2);
+    let files = Files::new(&[
+        ("JUMP.csv", "time,price\n2024-01-02T14:30:00Z,187.15\n2024-01-02T14:30:01Z,18716\n"),
+        ("COMMA.csv", "time\tprice\n2024-01-02T14:30:00Z\t1,234\n2024-01-02T14:30:01Z\t1,235\n"),
+        ("DAYS.csv", "date,price,size\n2024-01-02,59.81,1\n2024-01-02,59.82,2\n"),
+        ("TWICE.csv", &bars),
+        ("FINE.csv", "date,close\n2024-01-02,1\n2024-01-03,2\n"),
+    ]);
+
+    let found = files.inspected(&["JUMP.csv", "COMMA.csv", "DAYS.csv", "TWICE.csv", "FINE.csv"]).await;
+
+    let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
+    assert_eq!(
+        warnings,
+        [
+            json!([
+                "prices jump by a power of ten (line 3: 18716 after 187.15): some may be in another unit or lack \
+                 their decimal sign"
+            ]),
+            json!([
+                "no number shows whether the comma in `1,234` separates thousands, as is assumed (set it by \
+                 --decimal)"
+            ]),
+            json!([
+                "the times are dates only, so all rows of a day have the same time (another column may have the \
+                 time of day: --map time=DATE+TIME)"
+            ]),
+            json!([
+                "2 of 4 bars have the same time and symbol as the bar before: they may be of several instruments"
+            ]),
+            Value::Null,
+        ]
+    );
+}
+
+#[tokio::test]
 async fn times_that_occur_twice_or_not_at_all_in_a_zone_are_counted() {
     let files = Files::new(&[
         (

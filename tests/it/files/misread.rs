@@ -11,12 +11,10 @@ use crate::support::process::{run, tickerplant};
 
 /// The cases that the program still gets wrong, each with what is wrong. The test fails when such a case is
 /// right, so that this list stays true.
-const STILL_WRONG: [(&str, &str); 5] = [
+const STILL_WRONG: [(&str, &str); 3] = [
     ("30-trth-v1", "its header `#RIC,Date[G],…` is taken for a comment"),
     ("36-treasury-dash", "the error does not say that the prices are in 32nds"),
     ("86-space-r", "blanks are no delimiter, and the error says that the text is no table"),
-    ("symbol-name-cboe-futures", "`inspect` gives two files one symbol, which a replay refuses"),
-    ("symbol-name-pysystemtrade", "`inspect` gives three files one symbol, which a replay refuses"),
 ];
 
 /// A file, and what is right for it.
