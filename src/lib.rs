@@ -208,8 +208,10 @@
 //! | `text_lines.rs` | the lines of a text |
 //! | `sniff.rs` | delimiter, header, layout |
 //! | `layout/table.rs` | the known layouts |
+//! | `layout/entry.rs` | an entry of the table: path, rules |
+//! | `layout/header.rs` | the columns of a layout with a header |
 //! | `layout/recognize.rs` | chooses the layout from the first lines |
-//! | `layout/role.rs` | column names |
+//! | `layout/role.rs` | roles, usual column names |
 //! | `layout/shape.rs` | files without a header |
 //! | `layout/columns.rs` | the columns by role |
 //! | `layout/time_columns.rs` | the columns of the time |

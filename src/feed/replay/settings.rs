@@ -131,7 +131,7 @@ mod tests {
     fn a_setting_that_cannot_be_used_is_an_error_with_its_key() {
         for (text, start) in [
             ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
-            ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
+            ("layout = \"reuters\"", "feed.replay.layout: there is no layout `reuters`"),
             ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is not a delimiter"),
             ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
             (

@@ -6,9 +6,10 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::entry::{Entry, RecognizedBy};
+use super::header::{self, HeaderColumn};
 use super::role::{Role, normal};
 use super::shape;
-use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
@@ -76,7 +77,7 @@ impl Map {
 
 impl Columns {
     /// Finds the column for each role by the names in a header. `entry` is the known layout with this header,
-    /// if any. The rules of this layout override the usual column names.
+    /// if any. The description of this layout overrides the usual column names.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
@@ -94,21 +95,30 @@ impl Columns {
             let volumes = (0..names.len()).filter(|column| is_volume_in(&names[*column]));
             columns.indices[Role::Volume as usize] = volumes.min_by_key(|column| quote_rank(&names[*column]));
         }
+        for role in [Role::Bid, Role::BidSize, Role::Ask, Role::AskSize] {
+            let best = columns.get(role).or_else(|| best_level(names, role));
+            columns.indices[role as usize] = best;
+        }
         let is_since_midnight = |column: usize| names[column] == "msofday";
         columns.unit = columns
             .get(Role::TimeOfDay)
             .filter(|column| is_since_midnight(*column))
             .map(|_| MidnightUnit::Milliseconds);
-        for (role, name) in entry
-            .map(|entry| entry.rules.columns)
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .filter_map(|rule| rule.split_once('='))
-        {
-            let role: Role = role.parse().expect("the table names roles");
-            columns.indices[role as usize] = if name.is_empty() { None } else { index_of(name) };
+        if let Some(RecognizedBy::Header(described)) = entry.map(|entry| entry.recognized_by) {
+            for column in header::columns(described) {
+                columns.take_role(column, column.index_in(names));
+            }
         }
         columns
+    }
+
+    /// Gives a column the role that the description of a header says. The column loses any other role.
+    fn take_role(&mut self, column: HeaderColumn, index: Option<usize>) {
+        let Some(role) = column.role else { return };
+        for other in self.indices.iter_mut().filter(|other| index.is_some() && **other == index) {
+            *other = None;
+        }
+        self.indices[role as usize] = index;
     }
 
     /// Returns the columns that a shape describes. A shape is a description of the columns in a file without
@@ -233,6 +243,22 @@ impl Columns {
         };
         [last_of_time, value, self.get(Role::Symbol)].into_iter().flatten().max().map_or(0, |last| last + 1)
     }
+}
+
+/// Returns the column of the best level of an order book, as in `bid_0_price`, `bids[0].price` or `BidPrice1`.
+/// Levels count from 0 or from 1.
+fn best_level(names: &[String], role: Role) -> Option<usize> {
+    let level = |name: &String| -> Option<u8> {
+        let text: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+        let singular = text.replacen("bids", "bid", 1).replacen("asks", "ask", 1);
+        let level: String = name.chars().filter(char::is_ascii_digit).collect();
+        level
+            .parse()
+            .ok()
+            .filter(|level| *level < 2 && role.names().any(|known| known == text || known == singular))
+    };
+    let levels = (0..names.len()).filter_map(|column| Some((level(&names[column])?, column)));
+    levels.min().map(|(_, column)| column)
 }
 
 /// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. A name

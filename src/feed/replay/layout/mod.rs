@@ -6,6 +6,8 @@
 //! column for each role.
 
 mod columns;
+mod entry;
+mod header;
 mod recognize;
 mod role;
 mod shape;
@@ -16,10 +18,11 @@ use super::number::Numbers;
 use super::time::{DateOrder, MidnightUnit};
 
 pub use columns::Map;
+pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
 pub use recognize::{Given, LayoutError, Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
-pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
+pub use table::LAYOUTS;
 
 /// The cells of one line of a file.
 pub type Record = Vec<Vec<u8>>;
@@ -110,18 +113,6 @@ pub enum Values {
         ask: Option<usize>,
         ask_size: Option<usize>,
     },
-}
-
-impl Entry {
-    /// Returns whether a file's path matches the path pattern of this layout.
-    fn is_of(&self, path: &str) -> bool {
-        if self.path.is_empty() {
-            return true;
-        }
-        let pattern = globset::GlobBuilder::new(self.path).case_insensitive(true).build();
-        let name = if self.path.contains('/') { path } else { path.rsplit('/').next().unwrap_or(path) };
-        pattern.expect("the table has only patterns").compile_matcher().is_match(name)
-    }
 }
 
 impl Values {

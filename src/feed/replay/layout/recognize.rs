@@ -5,10 +5,11 @@ use std::iter;
 use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
+use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::role::{self, Role, normal};
-use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
+use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, shape};
+use super::{Layout, Record, TimeColumns, header, shape};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -144,7 +145,7 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
             let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
-            is_meant && has_all(names, wanted)
+            is_meant && header::fits(wanted, names)
         }
         RecognizedBy::Shape(_) => false,
     })
@@ -179,8 +180,9 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
-        RecognizedBy::Header(names) => {
-            names.split_ascii_whitespace().next().map(|name| LayoutError::NoColumn(name.to_owned()))
+        RecognizedBy::Header(columns) => {
+            let name = header::columns(columns).find(|column| !column.is_optional)?.names().next()?;
+            Some(LayoutError::NoColumn(name.to_owned()))
         }
         RecognizedBy::Shape(_) => None,
     }
@@ -409,10 +411,6 @@ fn only_trades(
         return Ok(Some((column, TRADES)));
     }
     Err(LayoutError::Unfit("quotes", "one side of the book a row"))
-}
-
-fn has_all(names: &[String], wanted: &str) -> bool {
-    wanted.split_ascii_whitespace().all(|one| names.iter().any(|name| name == one))
 }
 
 /// Returns whether a cell is a number or a time.
