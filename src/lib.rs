@@ -210,9 +210,12 @@
 //! | `layout/table.rs` | the known layouts |
 //! | `layout/entry.rs` | an entry of the table: path, rules |
 //! | `layout/header.rs` | the columns of a layout with a header |
+//! | `layout/given.rs` | settings and facts that the recognition uses |
 //! | `layout/recognize.rs` | chooses the layout from the first lines |
+//! | `layout/layout_error.rs` | why no layout is recognized |
 //! | `layout/role.rs` | roles, usual column names |
-//! | `layout/shape.rs` | files without a header |
+//! | `layout/headerless.rs` | chooses the layout of a file without a header |
+//! | `layout/shape.rs` | the columns of a layout without a header |
 //! | `layout/columns.rs` | the columns by role |
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `unused_columns.rs` | the columns without a role |

@@ -103,7 +103,7 @@ impl Plan {
     /// symbol the rows have.
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;
-        let is_mapped = map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
+        let is_mapped = map.as_ref().is_some_and(|map| map.has_any(&[Role::Symbol]));
         let is_given = is_mapped || symbol.is_some() && self.layout.symbol.is_none();
         match &self.scan.merged {
             Some((line, Merged { symbol, column, values })) if !is_given => {
@@ -119,10 +119,14 @@ impl Plan {
         }
     }
 
-    /// Returns an error if many bars contradict themselves.
+    /// Returns an error if many bars contradict themselves, unless the configuration says which column is which.
     fn check_bars(&self) -> Result<(), FeedError> {
+        let prices = [Role::Open, Role::High, Role::Low, Role::Close];
+        let is_given = self.settings.map.as_ref().is_some_and(|map| map.has_any(&prices));
         match &self.scan.contradictions {
-            found @ Contradictions { bars, bad, first: Some((line, prices)), .. } if found.are_many() => {
+            found @ Contradictions { bars, bad, first: Some((line, prices)), .. }
+                if found.are_many() && !is_given =>
+            {
                 Err(FeedError::Contradictions {
                     path: self.part.to_string().into(),
                     line: *line,
@@ -165,10 +169,10 @@ impl Plan {
     }
 
     /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about
-    /// an assumed day.
+    /// an assumed day and assumed columns.
     pub fn warnings(&self) -> Vec<String> {
         let Settings { symbol, zone, .. } = &*self.settings;
-        let Sniffed { layout, unused, .. } = &self.sniffed;
+        let Sniffed { layout, unused, assumed, .. } = &self.sniffed;
         let is_open = |suspicion: &Suspicion| match suspicion {
             Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
             Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
@@ -179,7 +183,7 @@ impl Plan {
             .iter()
             .filter_map(|column| Some((column, Suspicion::of(column, unused, layout).filter(is_open)?)));
         let warnings = suspected.map(|(column, suspicion)| suspicion.warning(column));
-        warnings.chain(self.warnings_about_the_day()).collect()
+        warnings.chain(self.warnings_about_the_day()).chain(assumed.clone()).collect()
     }
 
     /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.

@@ -144,6 +144,7 @@ mod tests {
             ),
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
+            ("map = { price = [\"1\", \"2\"] }", "`1` and `2` are several columns for one role"),
             ("map = { prize = \"1\" }", "`prize` is not a role of a column; roles are "),
         ] {
             let error = settings(text).unwrap_err();

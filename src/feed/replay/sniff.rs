@@ -33,6 +33,8 @@ pub struct Sniffed {
     pub header: Vec<u8>,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
+    /// What was assumed of the columns.
+    pub assumed: Option<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
@@ -126,6 +128,7 @@ fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8)
             seen.get(found.first_row..).unwrap_or_default(),
             delimiter,
         ),
+        assumed: found.assumed,
         layout: found.layout,
         delimiter,
         header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
@@ -197,6 +200,10 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
         LayoutError::NoShape(index) => {
             let (line, found) = at(index);
             FeedError::NoLayout { path, line, found }
+        }
+        LayoutError::Misfit(index, layout) => {
+            let (line, found) = at(index);
+            FeedError::Misfit { path, line, layout, found }
         }
         LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
         LayoutError::NoTimeOfDay(column) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Unexpected, Visitor};
+use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::entry::{Entry, RecognizedBy};
@@ -15,7 +15,7 @@ use crate::feed::replay::time::MidnightUnit;
 
 /// The configured columns, each for a role such as time or price. A column is given by its name in the file's
 /// header, or by its number, counted from 0. If the date and the time of day are in two columns, the entry
-/// for `time` names both columns, as in `DATE+TIME`.
+/// for `time` names both columns, as in `DATE+TIME`. The entry `-` leaves a role without a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(#[serde(deserialize_with = "named_columns")] pub BTreeMap<Role, String>);
@@ -35,7 +35,7 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
 
     struct NameOrNumber;
 
-    impl Visitor<'_> for NameOrNumber {
+    impl<'de> Visitor<'de> for NameOrNumber {
         type Value = Column;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +55,14 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
         fn visit_str<E: de::Error>(self, name: &str) -> Result<Column, E> {
             Ok(Column(name.to_owned()))
         }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut columns: A) -> Result<Column, A::Error> {
+            let mut names = Vec::new();
+            while let Some(Column(name)) = columns.next_element()? {
+                names.push(format!("`{name}`"));
+            }
+            Err(de::Error::custom(format_args!("{} are several columns for one role", names.join(" and "))))
+        }
     }
 
     impl<'de> Deserialize<'de> for Column {
@@ -67,11 +75,20 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
     Ok(columns.into_iter().map(|(role, Column(column))| (role, column)).collect())
 }
 
+/// The entry of a map for a role that has no column.
+const LEFT_OUT: &str = "-";
+
 impl Map {
     /// Returns whether the map contains no column.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns whether the map names a column for at least one of the roles.
+    #[must_use]
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        roles.iter().any(|role| self.0.get(role).is_some_and(|column| column != LEFT_OUT))
     }
 }
 
@@ -147,6 +164,7 @@ impl Columns {
         self.give_way(map);
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
+                _ if column == LEFT_OUT => self.indices[*role as usize] = None,
                 (Role::Time, Some((date, time_of_day))) => {
                     self.indices[Role::Date as usize] = Some(index_of(date).ok_or(Role::Time)?);
                     self.indices[Role::TimeOfDay as usize] = Some(index_of(time_of_day).ok_or(Role::Time)?);
@@ -166,11 +184,10 @@ impl Columns {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
         const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
-        let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));
         let forgotten = [
-            (TIME, names(&TIME[..3])),
-            (BARS, names(&TICKS[..1]) || names(&TICKS[2..])),
-            (TICKS, names(&BARS[..4])),
+            (TIME, map.has_any(&TIME[..3])),
+            (BARS, map.has_any(&TICKS[..1]) || map.has_any(&TICKS[2..])),
+            (TICKS, map.has_any(&BARS[..4])),
         ];
         for (roles, _) in forgotten.into_iter().filter(|(_, is_forgotten)| *is_forgotten) {
             for role in roles {

@@ -113,7 +113,7 @@ impl Entry {
     }
 
     /// Returns whether a file's path matches the path pattern of this layout.
-    pub fn is_of(&self, path: &str) -> bool {
+    pub(super) fn is_of(&self, path: &str) -> bool {
         if self.path.is_empty() {
             return true;
         }

@@ -7,7 +7,10 @@
 
 mod columns;
 mod entry;
+mod given;
 mod header;
+mod headerless;
+mod layout_error;
 mod recognize;
 mod role;
 mod shape;
@@ -19,7 +22,9 @@ use super::time::{DateOrder, MidnightUnit};
 
 pub use columns::Map;
 pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
-pub use recognize::{Given, LayoutError, Recognized, recognize};
+pub use given::Given;
+pub use layout_error::LayoutError;
+pub use recognize::{Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
 pub use table::LAYOUTS;

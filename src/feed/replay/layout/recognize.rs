@@ -6,31 +6,15 @@ use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
 use super::entry::{Entry, NumberRule, RecognizedBy};
+use super::given::Given;
+use super::layout_error::LayoutError;
 use super::role::{self, Role, normal};
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, header, shape};
+use super::{Layout, Record, TimeColumns, header, headerless};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
-
-/// What the recognition of a layout uses besides the lines of the file: settings, and facts about the file.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// The name of the configured layout, if any.
-    pub layout: Option<&'static str>,
-    /// The configured columns, if any, each for a role such as time or price.
-    pub map: Option<&'a Map>,
-    pub date_order: Option<DateOrder>,
-    pub decimal: Option<DecimalSign>,
-    pub price_scale: Option<u32>,
-    /// The absolute path of the file, in which a zip archive counts as a folder.
-    pub path: &'a str,
-    /// The day in the file's path, if any: the midnight at which this day begins, in nanoseconds since 1970.
-    pub day: Option<i64>,
-    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
-    pub has_free_comma: bool,
-}
 
 /// A recognized layout, and the positions of the header and the first row among a file's lines.
 #[derive(Clone, Debug)]
@@ -40,30 +24,10 @@ pub struct Recognized {
     pub header: Option<usize>,
     /// The index of the line that is the first row.
     pub first_row: usize,
+    /// What was assumed of the columns, if another layout fits too.
+    pub assumed: Option<String>,
     /// Whether the dates in the first rows leave open which number is the day and which is the month.
     pub is_date_order_open: bool,
-}
-
-/// The reason why no layout was recognized.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LayoutError {
-    /// The header, which is the line with this index, has no time column.
-    NoTime(usize),
-    /// The header, which is the line with this index, has no price column.
-    NoPrice(usize),
-    /// The file has no header, and the line with this index does not fit any known layout.
-    NoShape(usize),
-    /// The file has no column of this name, although its layout or the configuration requires the column.
-    NoColumn(String),
-    /// The column with this index, which is beside a date column, should hold times of day but holds none.
-    NoTimeOfDay(usize),
-    /// The prices may be in 32nds behind an apostrophe. The text is one of them.
-    Fractions(String),
-    /// The times in the file have no date, and the file's path tells no day.
-    NoDay,
-    /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind
-    /// of data in the file.
-    Unfit(&'static str, &'static str),
 }
 
 /// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
@@ -103,7 +67,6 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
-    let rows = &without_empty_ends(&lines[first_row..]);
     // A line is a header, even without a price column, if it has few values and the same number of cells as
     // the next line.
     if let Some(LayoutError::NoPrice(line)) = best_error
@@ -111,21 +74,19 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     {
         return Err(LayoutError::NoPrice(line));
     }
-    match (shape_of(rows, given), best_error) {
-        (Some((entry, shape)), _) => {
-            finish(lines, None, first_row, &Columns::of_shape(shape), Some(entry), given)
+    let chosen = match (headerless::choose(&lines[first_row..], first_row, given), best_error) {
+        (Ok(chosen), _) => chosen,
+        (Err(LayoutError::NoShape(line)), None) => {
+            let missing = given.layout.and_then(missing_column);
+            return Err(missing.unwrap_or(LayoutError::NoShape(line)));
         }
-        (None, Some(error)) => Err(error),
-        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(LayoutError::NoShape(first_row))),
+        (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+    };
+    if let Some(why) = chosen.entry.rules.unfit {
+        return Err(LayoutError::Unfit(chosen.entry.name, why));
     }
-}
-
-/// Removes the trailing columns that are empty in all rows, because some files end each line with a
-/// delimiter.
-fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
-    let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
-    let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
-    rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
+    let found = finish(lines, None, first_row, &chosen.columns, Some(chosen.entry), given)?;
+    Ok(Recognized { assumed: chosen.assumed, ..found })
 }
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
@@ -148,30 +109,6 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
             is_meant && header::fits(wanted, names)
         }
         RecognizedBy::Shape(_) => false,
-    })
-}
-
-/// Finds the known layout that fits the rows of a file without a header. Returns the layout, and its
-/// description of the columns. A configured layout already fits if one row has a readable time.
-fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
-    let shapes = || {
-        LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
-            RecognizedBy::Shape(shape) => Some((entry, shape)),
-            RecognizedBy::Header(_) => None,
-        })
-    };
-    let may_be = |entry: &Entry, shape| {
-        if let Some(name) = given.layout {
-            return entry.name == name;
-        }
-        let has_day = !Columns::of_shape(shape).needs_day() || given.day.is_some();
-        has_day && entry.is_of(given.path)
-    };
-    let fits = shapes().find(|(entry, shape)| may_be(entry, shape) && shape::fits(shape, rows));
-    fits.or_else(|| {
-        let name = given.layout?;
-        let has_times = |shape| rows.iter().any(|row| time_columns::has_time(&Columns::of_shape(shape), row));
-        shapes().find(|(entry, shape)| entry.name == name && has_times(shape))
     })
 }
 
@@ -235,9 +172,15 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
             Err(role) => unnamed = Some(role),
         }
     }
-    let columns = Columns::default()
+    let mut columns = Columns::default()
         .amended(map, &[])
         .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
+    if !(map.has_any(&[Role::Time, Role::Date, Role::TimeOfDay]) && columns.values().is_some()) {
+        // The map changes only some columns of a file without a header.
+        let rows = lines.iter().position(|record| record.len() > 1).unwrap_or(0);
+        let chosen = headerless::choose(&lines[rows..], rows, given)?;
+        columns = chosen.columns.amended(map, &[]).map_err(|role| LayoutError::NoColumn(role.to_string()))?;
+    }
     let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
     // The line before the first row is the header if both have the same number of cells.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
@@ -286,7 +229,10 @@ fn finish(
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
-        None if entry.is_none() => only_trades(rows, &names)?,
+        None if entry.is_none() => match only_trades(rows, &names) {
+            Err(_) if given.map.is_some() => None,
+            only => only?,
+        },
         None => None,
     };
     let is_european = role::is_european(&names);
@@ -323,7 +269,7 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, is_date_order_open })
+    Ok(Recognized { layout, header, first_row, assumed: None, is_date_order_open })
 }
 
 /// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as

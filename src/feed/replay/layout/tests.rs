@@ -145,6 +145,17 @@ fn a_header_may_follow_lines_of_another_kind() {
 }
 
 #[test]
+fn a_header_is_among_the_first_twenty_lines() {
+    let header_behind = |lines: usize| {
+        let text = format!("{}Close,Date\n1,2024-01-03", "a,note\n".repeat(lines));
+        recognize(&records(&text), given()).map(|found| found.header)
+    };
+
+    assert_eq!(header_behind(19).unwrap(), Some(19));
+    assert!(header_behind(20).is_err());
+}
+
+#[test]
 fn a_map_names_columns_by_name_or_number() {
     let map = |pairs: &[(Role, &str)]| {
         Map(pairs.iter().map(|(role, column)| (*role, (*column).to_owned())).collect())
