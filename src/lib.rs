@@ -227,6 +227,7 @@
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
+//! | `joined_symbol.rs` | joins the cells that name an instrument |
 //! | `number/` | numbers, decimal commas |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes |

@@ -487,7 +487,7 @@ impl FeedError {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
             Self::SeveralInstruments { .. } => Some(
-                "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
+                "name the columns: --map symbol=COLUMN,suffix=COLUMN or expiry, strike and right; without any, --symbol NAME",
             ),
             Self::SymbolOfTwoFiles { .. } => Some(
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",

@@ -57,10 +57,10 @@ impl Plan {
     /// an error if the rows are not in time order, and there are more than `sort_rows` rows.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
-        let symbol = match (sniffed.layout.symbol, &settings.symbol) {
-            (Some(_), _) => None,
-            (None, Some(symbol)) => Some(symbol.clone()),
-            (None, None) => {
+        let symbol = match (sniffed.layout.has_name_column(), &settings.symbol) {
+            (true, _) => None,
+            (false, Some(symbol)) => Some(symbol.clone()),
+            (false, None) => {
                 let path = part.virtual_path();
                 let symbol = if sniffed.layout.has_period_in_name {
                     path::symbol_with_period(&path, sniffed.minutes_between_rows)
@@ -104,7 +104,7 @@ impl Plan {
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;
         let is_mapped = map.as_ref().is_some_and(|map| map.has_any(&[Role::Symbol]));
-        let is_given = is_mapped || symbol.is_some() && self.layout.symbol.is_none();
+        let is_given = is_mapped || symbol.is_some() && !self.layout.has_name_column();
         match &self.scan.merged {
             Some((line, Merged { symbol, column, values })) if !is_given => {
                 Err(FeedError::SeveralInstruments {
@@ -174,7 +174,7 @@ impl Plan {
         let Settings { symbol, zone, .. } = &*self.settings;
         let Sniffed { layout, unused, assumed, .. } = &self.sniffed;
         let is_open = |suspicion: &Suspicion| match suspicion {
-            Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
+            Suspicion::Instrument | Suspicion::Contract => !layout.has_name_column() && symbol.is_none(),
             Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
             Suspicion::PartOfTime => !self.scan.has_fractions,
             Suspicion::Zone => self.scan.has_local_times && zone.is_none(),

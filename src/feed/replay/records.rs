@@ -26,7 +26,7 @@ impl Records {
         let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
         while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
         let (splitter, header) = (Splitter::new(sniffed.delimiter), sniffed.header.clone());
-        let begins_with_symbol = sniffed.layout.symbol.is_some_and(|symbol| symbol.name == 0);
+        let begins_with_symbol = sniffed.layout.symbol.is_some_and(|symbol| symbol.name == Some(0));
         Ok(Self {
             lines,
             splitter,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
+use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, TimeOfDayForm, Values};
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Resolver;
@@ -198,19 +199,29 @@ impl From<Option<Symbol>> for SymbolReader {
 impl SymbolReader {
     /// Returns the symbol of a row.
     pub fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
+        let cell = |column: Option<usize>| column.and_then(|column| row.get(column)).unwrap_or_default();
+        let columns = layout.symbol.unwrap_or_default();
+        if columns.is_joined() {
+            let name = match self {
+                Self::OfFile(symbol) => symbol.as_str().as_bytes(),
+                Self::Column(_) => cell(columns.name),
+            };
+            let cells = InstrumentCells {
+                name,
+                suffix: cell(columns.suffix),
+                expiry: cell(columns.expiry),
+                strike: cell(columns.strike),
+                right: cell(columns.right),
+            };
+            return symbol(cells.joined(layout.date_order).as_deref().map_or(name, str::as_bytes));
+        }
         let last = match self {
             Self::OfFile(symbol) => return Ok(symbol.clone()),
             Self::Column(last) => last,
         };
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        let name = layout.symbol.map(|columns| cell(columns.name)).unwrap_or_default();
-        let suffix = layout.symbol.and_then(|columns| columns.suffix).map(|column| cell(column).trim_ascii());
-        if let Some(suffix) = suffix.filter(|suffix| !suffix.is_empty()) {
-            return symbol(&[name.trim_ascii(), suffix].join(&b'.'));
-        }
-        match last {
-            Some(last) if last.as_str().as_bytes() == name => Ok(last.clone()),
-            last => Ok(last.insert(symbol(name)?).clone()),
+        match (cell(columns.name), last) {
+            (name, Some(last)) if last.as_str().as_bytes() == name => Ok(last.clone()),
+            (name, last) => Ok(last.insert(symbol(name)?).clone()),
         }
     }
 }
@@ -367,7 +378,7 @@ mod tests {
     fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, RejectedRow> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::recognize(&[cells(header), cells(line)], given()).unwrap();
-        let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
+        let file = (!found.layout.has_name_column()).then(|| "AAPL".parse().unwrap());
         let resolver = zone.parse::<Zone>().unwrap().resolver(false);
         let mut reader = RowReader::new(Arc::new(found.layout), file, resolver);
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))

@@ -79,6 +79,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
         let given = Given {
             layout: settings.layout,
             map: settings.map.as_ref(),
+            has_symbol: settings.symbol.is_some(),
             date_order: settings.date_order,
             decimal: settings.decimal,
             price_scale: settings.price_scale,

@@ -116,6 +116,10 @@ impl Columns {
             let best = columns.get(role).or_else(|| best_level(names, role));
             columns.indices[role as usize] = best;
         }
+        // The kind of an option is a call or a put.
+        if columns.get(Role::Strike).is_some() && columns.get(Role::Right).is_none() {
+            columns.indices[Role::Right as usize] = index_of("type");
+        }
         let is_since_midnight = |column: usize| names[column] == "msofday";
         columns.unit = columns
             .get(Role::TimeOfDay)
@@ -212,9 +216,14 @@ impl Columns {
         self.indices[first..=Role::Volume as usize].iter().flatten().copied()
     }
 
-    /// Returns the columns from which an event's symbol is read; `None` if there is no symbol column.
+    /// Returns the columns from which an event's symbol is read; `None` if there is no such column. A suffix
+    /// alone is no symbol.
     pub fn symbol(&self) -> Option<SymbolColumns> {
-        Some(SymbolColumns { name: self.get(Role::Symbol)?, suffix: self.get(Role::Suffix) })
+        let name = self.get(Role::Symbol);
+        let [expiry, strike, right] = [Role::Expiry, Role::Strike, Role::Right].map(|role| self.get(role));
+        let suffix = name.and(self.get(Role::Suffix));
+        name.or(expiry).or(strike).or(right)?;
+        Some(SymbolColumns { name, suffix, expiry, strike, right })
     }
 
     /// Returns whether the time in the rows is just a count since midnight, without a date. The day must then

@@ -11,6 +11,8 @@ pub struct Given<'a> {
     pub layout: Option<&'static str>,
     /// The configured columns, if any, each for a role such as time or price.
     pub map: Option<&'a Map>,
+    /// Whether the configuration has the symbol of files without a symbol column.
+    pub has_symbol: bool,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,

@@ -94,13 +94,34 @@ pub enum TimeOfDayForm {
     Counted(MidnightUnit),
 }
 
-/// The columns from which an event's symbol is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The columns from which an event's symbol is read. The cells of several columns are joined to one symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SymbolColumns {
-    pub name: usize,
-    /// The column that holds the symbol's suffix. If there is such a column, the symbol is written
-    /// `NAME.SUFFIX`.
+    /// The column with the name; `None` if the name is the symbol of the file.
+    pub name: Option<usize>,
     pub suffix: Option<usize>,
+    pub expiry: Option<usize>,
+    pub strike: Option<usize>,
+    pub right: Option<usize>,
+}
+
+impl SymbolColumns {
+    /// Returns all roles, each with its column, if there is one.
+    fn uses(self) -> [(Role, Option<usize>); 5] {
+        let Self { name, suffix, expiry, strike, right } = self;
+        [
+            (Role::Symbol, name),
+            (Role::Suffix, suffix),
+            (Role::Expiry, expiry),
+            (Role::Strike, strike),
+            (Role::Right, right),
+        ]
+    }
+
+    /// Returns whether the symbol has other parts than the name.
+    pub const fn is_joined(self) -> bool {
+        self.suffix.is_some() || self.expiry.is_some() || self.strike.is_some() || self.right.is_some()
+    }
 }
 
 /// The columns from which an event's values are read, such as its price and size.
@@ -145,12 +166,8 @@ impl Layout {
             }
             TimeColumns::Day(_) => [(Role::Date, None), (Role::TimeOfDay, None)],
         };
-        let symbol = self.symbol;
-        let symbol = [
-            (Role::Symbol, symbol.map(|symbol| symbol.name)),
-            (Role::Suffix, symbol.and_then(|symbol| symbol.suffix)),
-            (Role::Interval, self.interval.map(|(column, _)| column)),
-        ];
+        let symbol = self.symbol.unwrap_or_default().uses();
+        let interval = [(Role::Interval, self.interval.map(|(column, _)| column))];
         let values = match self.values {
             Values::Bars { open, high, low, close, volume } => vec![
                 (Role::Open, open),
@@ -168,7 +185,7 @@ impl Layout {
                 (Role::AskSize, ask_size),
             ],
         };
-        let all = time.into_iter().chain(symbol).chain(values);
+        let all = time.into_iter().chain(symbol).chain(interval).chain(values);
         let all = all.chain([(Role::Millis, self.millis)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
@@ -192,7 +209,13 @@ impl Layout {
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has
     /// the symbol.
     pub fn width_of_symbol(&self) -> usize {
-        self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
+        let columns = self.symbol.unwrap_or_default().uses();
+        columns.into_iter().filter_map(|(_, column)| column).max().map_or(0, |last| last + 1)
+    }
+
+    /// Returns whether a column has the name of each row's symbol.
+    pub fn has_name_column(&self) -> bool {
+        self.symbol.is_some_and(|symbol| symbol.name.is_some())
     }
 }
 

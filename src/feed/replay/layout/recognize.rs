@@ -11,7 +11,7 @@ use super::layout_error::LayoutError;
 use super::role::{self, Role, normal};
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, header, headerless};
+use super::{Layout, Record, SymbolColumns, TimeColumns, header, headerless};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -254,7 +254,7 @@ fn finish(
         time,
         millis: millis(rows, columns, time, given.map),
         date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
-        symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
+        symbol: symbol(rows, columns, given),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
         has_adjusted_close: columns
@@ -299,6 +299,31 @@ fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberR
         columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
     };
     if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
+}
+
+/// Returns the columns of the symbol.
+///
+/// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
+/// the name of the contract. They are not added to a configured symbol either, unless the map names them.
+fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
+    let symbol = columns.symbol()?;
+    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
+    let suffix = name.and(symbol.suffix);
+    let is_contract = match name {
+        _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
+        Some(column) => !rows.iter().filter_map(|row| row.get(column)).any(|name| has_digits(name)),
+        None => !given.has_symbol,
+    };
+    let found = if is_contract {
+        SymbolColumns { name, suffix, ..symbol }
+    } else {
+        SymbolColumns { name, suffix, ..SymbolColumns::default() }
+    };
+    Some(found).filter(|found| found.name.is_some() || found.is_joined())
+}
+
+fn has_digits(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_digit)
 }
 
 /// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or

@@ -23,6 +23,12 @@ pub enum Role {
     Symbol,
     /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
     Suffix,
+    /// The day or the month in which a contract expires.
+    Expiry,
+    /// The strike of an option.
+    Strike,
+    /// Whether an option is a call or a put.
+    Right,
     /// The price of a trade.
     Price,
     /// The size of a trade.
@@ -75,6 +81,13 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (Role::Suffix, "suffix symbolsuffix"),
     (
+        Role::Expiry,
+        "expiry expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
+         contractmonth contractdate vencimiento vencimento verfall",
+    ),
+    (Role::Strike, "strike strikepr strikeprice strikepreis basispreis"),
+    (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
+    (
         Role::Price,
         "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가",
     ),
@@ -113,14 +126,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 /// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, price, size, bid, bid_size, ask, \
+    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, expiry, strike, right, price, size, bid, bid_size, ask, \
      ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
     /// The number of roles.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 21;
 
     /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -142,6 +155,9 @@ impl Role {
             Self::Millis => "millis",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
+            Self::Expiry => "expiry",
+            Self::Strike => "strike",
+            Self::Right => "right",
             Self::Price => "price",
             Self::Size => "size",
             Self::Bid => "bid",

@@ -130,16 +130,21 @@ pub static LAYOUTS: &[Entry] = &[
     header("krx", "Korea Exchange", "일자 종가 시가 고가 저가 거래량"),
     header("krx-day", "Korea Exchange, all stocks of a day", "종목코드 종목명 종가 시가 고가 저가 거래량")
         .with(Rules { is_of_one_day: true, ..Rules::NONE }),
-    header("nse", "NSE of India, bhavcopy", "symbol series open high low close volume=tottrdqty timestamp"),
+    header(
+        "nse",
+        "NSE of India, bhavcopy",
+        "symbol suffix=series open high low close volume=tottrdqty timestamp",
+    ),
     header(
         "nse-udiff",
         "NSE and BSE of India, UDiFF bhavcopy",
-        "date=traddt symbol=tckrsymb open=opnpric high=hghpric low=lwpric close=clspric volume=ttltradgvol?",
+        "date=traddt symbol=tckrsymb suffix=sctysrs? expiry=xprydt? strike=strkpric? right=optntp? \
+         open=opnpric high=hghpric low=lwpric close=clspric volume=ttltradgvol?",
     ),
     header(
         "nse-full",
         "NSE of India, full bhavcopy",
-        "symbol series date=date1 openprice closeprice volume=ttltrdqnty",
+        "symbol suffix=series date=date1 openprice closeprice volume=ttltrdqnty",
     ),
     header("nse-history", "NSE of India, one stock", "date series open high low prevclose ltp close"),
     header(

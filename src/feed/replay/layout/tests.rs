@@ -21,7 +21,7 @@ fn columns_are_found_in_any_order_and_case() {
     let found = layout(" Volume ,CLOSE,low,High,Open,<Ticker>,TimeStamp").unwrap();
 
     assert_eq!(found.time, TimeColumns::One(6));
-    assert_eq!(found.symbol.unwrap().name, 5);
+    assert_eq!(found.symbol.unwrap().name, Some(5));
     let bars = Values::Bars { open: Some(4), high: Some(3), low: Some(2), close: 1, volume: Some(0) };
     assert_eq!(found.values, bars);
 }
