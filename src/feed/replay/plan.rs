@@ -62,7 +62,9 @@ impl Plan {
             (false, Some(symbol)) => Some(symbol.clone()),
             (false, None) => {
                 let path = part.virtual_path();
-                let symbol = if sniffed.layout.has_period_in_name {
+                let symbol = if let Some(symbol) = &sniffed.symbol {
+                    Symbol::from_name(symbol).ok()
+                } else if sniffed.layout.has_period_in_name {
                     path::symbol_with_period(&path, sniffed.minutes_between_rows)
                 } else {
                     path::symbol(&path)
@@ -148,7 +150,9 @@ impl Plan {
             TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(Time::from_nanos(day)),
             TimeColumns::One(_) | TimeColumns::Two { .. } => None,
         };
-        let of_folder = day.filter(|_| path::day(name).is_none()).map(|day| {
+        let is_of_name =
+            |day: &Time| [path::day(name), path::short_day(name)].contains(&Some(day.as_nanos()));
+        let of_folder = day.filter(|day| !is_of_name(day)).map(|day| {
             let day = day.to_string();
             let day = day.split('T').next().unwrap_or_default();
             format!("the times have no date, so the day {day} in the name of a folder is assumed")
@@ -188,7 +192,7 @@ impl Plan {
 
     /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.
     pub fn symbol_in_name(&self) -> Option<&Symbol> {
-        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none())
+        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none() && self.sniffed.symbol.is_none())
     }
 
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the

@@ -300,8 +300,9 @@ impl Layout {
         })
     }
 
+    /// Reads the size of a quote or the volume of a bar. Interactive Brokers writes -1 for "none".
     fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
-        value(row, column, |cell| self.size_in(cell))
+        value(row, column, |cell| if cell.trim_ascii() == b"-1" { Ok(None) } else { self.size_in(cell) })
     }
 
     fn size_in(&self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
@@ -431,7 +432,7 @@ mod tests {
         assert_eq!(rejected("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
         assert_eq!(rejected("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
         assert_eq!(rejected("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(rejected("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(rejected("time,close,volume", &row("5,-2")), (Reason::BadNumber, "-2".to_owned()));
         assert_eq!(rejected("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
     }
 

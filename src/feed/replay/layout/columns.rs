@@ -11,6 +11,7 @@ use super::header::{self, HeaderColumn};
 use super::role::{Role, normal};
 use super::shape;
 use super::{SymbolColumns, TimeColumns, Values};
+use crate::feed::replay::path;
 use crate::feed::replay::time::MidnightUnit;
 
 /// The configured columns, each for a role such as time or price. A column is given by its name in the file's
@@ -116,6 +117,12 @@ impl Columns {
             let best = columns.get(role).or_else(|| best_level(names, role));
             columns.indices[role as usize] = best;
         }
+        // A contract without a name of its own has the name of what it is on.
+        let is_contract = columns.get(Role::Expiry).or(columns.get(Role::Strike)).is_some();
+        if is_contract && columns.get(Role::Symbol).is_none() {
+            columns.indices[Role::Symbol as usize] =
+                ["underlying", "underlyingsymbol", "underlier"].into_iter().find_map(index_of);
+        }
         // The kind of an option is a call or a put.
         if columns.get(Role::Strike).is_some() && columns.get(Role::Right).is_none() {
             columns.indices[Role::Right as usize] = index_of("type");
@@ -131,6 +138,18 @@ impl Columns {
             }
         }
         columns
+    }
+
+    /// In a table of a time and one other column, makes that column the close if its name is the symbol in the
+    /// file's name, as in `SP500.csv` with the column `SP500`.
+    pub fn close_by_name_of_file(&mut self, names: &[String], path: &str) {
+        let symbol = path::symbol(path).map(|symbol| normal(symbol.as_str().as_bytes()));
+        let time = [Role::Time, Role::Date].into_iter().find_map(|role| self.get(role));
+        if let (Some(symbol), Some(time @ 0..2), 2) = (symbol, time, names.len())
+            && names[1 - time] == symbol
+        {
+            self.indices[Role::Close as usize] = Some(1 - time);
+        }
     }
 
     /// Gives a column the role that the description of a header says. The column loses any other role.

@@ -34,6 +34,8 @@ pub struct Rules {
     pub numbers: NumberRule,
     /// The name of a column, and its allowed values. Rows with another value in this column are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
+    /// The name of a column that has only zeros in files with this layout.
+    pub zero: Option<&'static str>,
     /// How the length of a bar, such as a minute, is written in a file.
     pub interval: IntervalRule,
     /// Whether the file name consists of a symbol and the period of the bars, as in `EURUSD1440`.
@@ -83,6 +85,7 @@ impl Rules {
     pub const NONE: Self = Self {
         numbers: NumberRule::Plain,
         only: None,
+        zero: None,
         interval: IntervalRule::Text,
         has_period_in_name: false,
         is_of_one_day: false,

@@ -3,6 +3,7 @@
 use std::iter;
 
 use super::super::number::{self, DecimalSign, Numbers};
+use super::super::path;
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
 use super::entry::{Entry, NumberRule, RecognizedBy};
@@ -26,6 +27,8 @@ pub struct Recognized {
     pub first_row: usize,
     /// What was assumed of the columns, if another layout fits too.
     pub assumed: Option<String>,
+    /// The symbol of all rows, if a line between the header and the first row names it.
+    pub symbol: Option<String>,
     /// Whether the dates in the first rows leave open which number is the day and which is the month.
     pub is_date_order_open: bool,
 }
@@ -44,7 +47,7 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match by_header(lines, line, &names, entry, given) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
@@ -101,15 +104,25 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the first known layout whose column names all occur in a header.
-fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
+/// Returns the first known layout whose column names all occur in a header. `rows` are the lines below the header.
+fn entry_of(names: &[String], rows: &[Record], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
             let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
-            is_meant && header::fits(wanted, names)
+            let is_zero = |name| is_zero_in_all(names.iter().position(|other| other == name), rows);
+            is_meant && header::fits(wanted, names) && entry.rules.zero.is_none_or(is_zero)
         }
         RecognizedBy::Shape(_) => false,
     })
+}
+
+/// Returns whether all cells of a column are zeros.
+fn is_zero_in_all(column: Option<usize>, rows: &[Record]) -> bool {
+    let is_zero = |row: &Record| {
+        let price = column.and_then(|column| Numbers::default().price(row.get(column)?).ok().flatten());
+        price.is_some_and(|price| price.0.is_zero())
+    };
+    !rows.is_empty() && rows.iter().all(is_zero)
 }
 
 /// Returns an error that reports the first column of a layout's header as missing; `None` if the layout has
@@ -136,7 +149,21 @@ fn by_header(
         return Err(LayoutError::Unfit(entry.name, why));
     }
     let first_row = first_row_behind(lines, line);
-    let found = finish(lines, Some(line), first_row, &Columns::of_header(names, entry), entry, given);
+    let empty = names.iter().skip(1).rev().skip(1).filter(|name| name.is_empty()).count();
+    let rows = lines.get(first_row..).unwrap_or_default();
+    if empty > 0 && rows.first().is_some_and(|row| row.len() + empty == names.len()) {
+        return Err(LayoutError::Unfit(
+            "a table",
+            "columns with several delimiters between them in the header",
+        ));
+    }
+    let mut columns = Columns::of_header(names, entry);
+    if columns.values().is_none() {
+        columns.close_by_name_of_file(names, given.path);
+    }
+    let symbol = symbol_below(lines.get(line + 1..first_row).unwrap_or_default());
+    let found = finish(lines, Some(line), first_row, &columns, entry, given)
+        .map(|found| Recognized { symbol, ..found });
     let is_one_short =
         |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
     if lines.get(first_row..).is_some_and(is_one_short) {
@@ -152,6 +179,14 @@ fn by_header(
     found
 }
 
+/// Returns the symbol in a line below the header, as yfinance writes it: `Ticker,KO,KO,KO`.
+fn symbol_below(lines: &[Record]) -> Option<String> {
+    let line = lines.iter().find(|line| line.first().is_some_and(|name| normal(name) == "ticker"))?;
+    let symbol = line.get(1)?;
+    let is_one = line[1..].iter().all(|cell| cell == symbol || cell.is_empty());
+    is_one.then(|| String::from_utf8_lossy(symbol).trim().to_owned())
+}
+
 /// Returns the index of the first row after a header. Lines without a number or a time, such as a line of
 /// units, are skipped.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
@@ -164,7 +199,7 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match Columns::of_header(&names, entry).amended(map, &names) {
             Ok(columns) => {
                 return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
@@ -200,14 +235,20 @@ fn finish(
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
     let names: Vec<String> =
         header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
-    let context = TimeContext { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
+    let short_day = rules.is_of_one_day.then(|| path::short_day(given.path)).flatten();
+    let day = short_day.or(given.day);
+    let context = TimeContext { names: &names, day, is_of_one_day: rules.is_of_one_day };
     let (time, values) = match (time_columns::find(columns, rows, context), columns.values()) {
         (Ok(time), Some(values)) => (time, values),
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can select one of them.
-    let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
+    // If two columns have the same name, only a map can select one of them, unless their cells are equal.
+    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
+    let is_twice = |column: &usize| {
+        let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
+        names.len() > *column && others.any(|other| !is_equal(*column, other))
+    };
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
             "a table",
@@ -269,7 +310,7 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, assumed: None, is_date_order_open })
+    Ok(Recognized { layout, header, first_row, assumed: None, symbol: None, is_date_order_open })
 }
 
 /// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
@@ -278,7 +319,7 @@ fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
     const PRICES: [Role; 7] =
         [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
     let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
+        [whole @ .., b'\'' | b'-', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
             whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
         }
         _ => false,

@@ -16,6 +16,8 @@ use crate::market::Price;
 
 /// A shape fits a file if at most this percentage of the rows do not fit the shape.
 const MISFITS_IN_HUNDRED: usize = 1;
+/// If there are more rows than this, the last row may be of another kind.
+const MANY_ROWS: usize = 10;
 /// The largest plausible spread between bid and ask is the bid divided by this number.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// An adjusted close is plausible from close / 20 to close + close / 20; this number is the divisor.
@@ -48,6 +50,8 @@ enum Holds {
     Compact,
     Date,
     TimeOfDay,
+    /// A time of day of at most four digits, as in `930`.
+    HoursAndMinutes,
     /// A time of day in seconds since midnight.
     Seconds,
     /// A time of day in milliseconds since midnight.
@@ -98,6 +102,7 @@ fn column(word: &str) -> Column {
         "slashes" => (Some(Role::Date), Holds::Slashes),
         "date" => (Some(Role::Date), Holds::Date),
         "clock" => (Some(Role::TimeOfDay), Holds::TimeOfDay),
+        "hhmm" => (Some(Role::TimeOfDay), Holds::HoursAndMinutes),
         "seconds" => (Some(Role::TimeOfDay), Holds::Seconds),
         "millis" => (Some(Role::TimeOfDay), Holds::Millis),
         "symbol" => (Some(Role::Symbol), Holds::Word),
@@ -133,8 +138,14 @@ pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
 }
 
 /// Returns the rows that do not fit a shape. If a column of asks has sizes, no row fits.
+///
+/// The last of many rows does not count if its cells are of other kinds, because it may be cut short or a sum.
 pub fn misfits(shape: &'static str, rows: &[Record]) -> Misfits {
     let (columns, has_more) = columns(shape);
+    let rows = match rows {
+        [before @ .., last] if rows.len() > MANY_ROWS && !kinds_fit(&columns, has_more, last) => before,
+        _ => rows,
+    };
     let has_sizes = has_sizes_for_asks(&columns, rows);
     let mut misfits = (0..rows.len()).filter(|row| has_sizes || !row_fits(&columns, has_more, &rows[*row]));
     let first = misfits.next();
@@ -166,9 +177,12 @@ fn has_room_for(columns: &[Column], has_more: bool, row: &Record) -> bool {
 }
 
 fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
+    kinds_fit(columns, has_more, row) && is_plausible(columns, row)
+}
+
+fn kinds_fit(columns: &[Column], has_more: bool, row: &Record) -> bool {
     has_room_for(columns, has_more, row)
         && columns.iter().zip(row.iter()).all(|(column, cell)| column.holds.fits(cell))
-        && is_plausible(columns, row)
 }
 
 impl Holds {
@@ -183,10 +197,11 @@ impl Holds {
             Self::Slashes => is_date_with(cell, b'/'),
             Self::Date => time::date(cell, DateOrder::Ymd).is_some(),
             Self::TimeOfDay => time::time_of_day(cell).is_some(),
-            Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
-            Self::Millis => {
-                is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
+            Self::HoursAndMinutes => {
+                cell.len() <= 4 && is_digits(cell, 1) && time::time_of_day_of_digits(cell, 4).is_some()
             }
+            Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
+            Self::Millis => time::since_midnight(cell, MidnightUnit::Milliseconds).is_some(),
             Self::Word => is_word(cell),
             Self::Number(_) | Self::Within => is_number() || is_missing(cell),
             Self::Adjusted => is_number() && cell.contains(&b'.'),
@@ -287,13 +302,28 @@ mod tests {
 
     #[test]
     fn a_shape_fits_if_at_most_one_row_in_a_hundred_does_not() {
-        let mut rows = vec!["2024-01-03,7,1"; 198];
-        rows.extend(["2024-01-03,x,1"; 2]);
+        let mut rows = vec!["2024-01-03,x,1"; 2];
+        rows.extend(["2024-01-03,7,1"; 198]);
         assert!(fits_rows("datetime price size", &rows));
 
-        rows.push("2024-01-03,x,1");
+        rows.insert(0, "2024-01-03,x,1");
         assert!(!fits_rows("datetime price size", &rows));
         assert!(!fits_rows("datetime price size", &["2024-01-03,7,1", "2024-01-03,7,1,1"]));
+    }
+
+    #[test]
+    fn the_last_of_more_than_ten_rows_may_be_of_another_kind() {
+        let rows =
+            |count: usize, last: &'static str| [vec!["2024-01-03,50,51"; count - 1], vec![last]].concat();
+
+        assert!(fits_rows("datetime bid ask", &rows(11, "sum,500,510")));
+        assert!(fits_rows("datetime bid ask", &rows(11, "2024-0")));
+        assert!(!fits_rows("datetime bid ask", &rows(10, "sum,500,510")));
+        assert!(!fits_rows("datetime bid ask", &rows(11, "2024-01-03,51,50")));
+    }
+
+    #[test]
+    fn no_rows_fit_no_shape() {
         assert!(!fits_rows("datetime price size", &[]));
     }
 

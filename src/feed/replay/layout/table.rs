@@ -136,6 +136,11 @@ pub static LAYOUTS: &[Entry] = &[
         "symbol suffix=series open high low close volume=tottrdqty timestamp",
     ),
     header(
+        "b3",
+        "B3 of Brazil, consolidated trades",
+        "date=rptdt symbol=tckrsymb high=maxpric low=minpric close=lastpric volume=fininstrmqty?",
+    ),
+    header(
         "nse-udiff",
         "NSE and BSE of India, UDiFF bhavcopy",
         "date=traddt symbol=tckrsymb suffix=sctysrs? expiry=xprydt? strike=strkpric? right=optntp? \
@@ -153,6 +158,12 @@ pub static LAYOUTS: &[Entry] = &[
         "date openprice highprice lowprice closeprice volume=noofshares",
     ),
     header(
+        "bse-day",
+        "BSE of India, all stocks of a day",
+        "symbol=sccode scname date=tradingdate? open high low close volume=noofshrs",
+    )
+    .with(Rules { is_of_one_day: true, ..Rules::NONE }),
+    header(
         "xetra",
         "Deutsche Börse, public data set",
         "mnemonic date time open=startprice high=maxprice low=minprice close=endprice volume=tradedvolume",
@@ -164,6 +175,13 @@ pub static LAYOUTS: &[Entry] = &[
         "Dukascopy, ticks",
         "time=gmttime|localtime|timeeet ask bid askvolume bidvolume",
     ),
+    // A bar of Sierra Chart with an open of 0 is a trade: its high is the ask, and its low is the bid.
+    header(
+        "sierra-ticks",
+        "Sierra Chart, ticks",
+        "date time ask=high bid=low price=last size=volume bidvolume askvolume open= bid_size= ask_size=",
+    )
+    .with(Rules { zero: Some("open"), ..Rules::NONE }),
     header("zipline", "Zipline, csvdir", "date open high low close volume dividend split"),
     header("backtrader", "Backtrader", "date time open high low close volume openinterest"),
     header("backtrader", "Backtrader", "datetime open high low close volume openinterest"),
@@ -187,6 +205,23 @@ pub static LAYOUTS: &[Entry] = &[
     header("bitget-trades", "Bitget", "tradeid timestamp price side size=sizebase"),
     header("tushare", "Tushare", "symbol=tscode date=tradedate open high low close volume=vol?"),
     header("bloomberg", "Bloomberg", "close=pxlast open=pxopen? high=pxhigh? low=pxlow? volume=pxvolume?"),
+    header(
+        "cboe-intervals",
+        "Cboe, option quotes by interval; bars without trades are left out",
+        "time=quotedatetime symbol=root|underlyingsymbol expiration strike optiontype bid ask open= high= low= close=",
+    ),
+    header(
+        "ibkr-trades",
+        "Interactive Brokers, statement of trades",
+        "symbol datetime quantity price=tprice",
+    ),
+    header("fred", "Federal Reserve Economic Data", "date=observationdate"),
+    header("coingecko-api", "CoinGecko, by its API", "time=timestamps price=prices marketcaps"),
+    header(
+        "refinitiv-ticks",
+        "LSEG / Refinitiv tick history, version 1",
+        "ric date=date[g]|date[l] clock=time[g]|time[l] type price volume bidprice askprice",
+    ),
     header("refinitiv-trades", "LSEG / Refinitiv tick history", "ric datetime price volume"),
     header(
         "refinitiv-days",
@@ -200,6 +235,8 @@ pub static LAYOUTS: &[Entry] = &[
     ),
     shape("binance-trades", "Binance, spot", "int price size number unix flag flag?"),
     shape("binance-aggtrades", "Binance, spot", "int price size int int unix flag flag?"),
+    shape("gate-klines", "Gate.io, candles", "unix volume close high low open"),
+    shape("quantquote", "QuantQuote, minutes", "date hhmm open high low close volume any any any"),
     shape("kraken-bars", "Kraken, OHLCVT", "unix open high low close volume int"),
     shape(
         "lobster-orderbook",
@@ -220,6 +257,12 @@ pub static LAYOUTS: &[Entry] = &[
         "millis open# high# low# bid bidsize open# high# low# ask asksize",
     )
     .with(LEAN),
+    shape("lean-openinterest", "QuantConnect LEAN, open interest", "millis number")
+        .at("*openinterest*")
+        .with(unfit("open interest, neither trades nor quotes nor bars")),
+    shape("lean-openinterest", "QuantConnect LEAN, open interest", "datetime number")
+        .at("*openinterest*")
+        .with(unfit("open interest, neither trades nor quotes nor bars")),
     shape("lean-bars", "QuantConnect LEAN", "millis open high low close volume").with(LEAN),
     shape("lean-ticks", "QuantConnect LEAN", "millis price size any any any").with(LEAN),
     shape("lean-quotes", "QuantConnect LEAN", "millis bid bidsize ask asksize any? any? any?").with(LEAN),

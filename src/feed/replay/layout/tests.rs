@@ -222,7 +222,8 @@ fn the_table_is_well_formed() {
             }
             RecognizedBy::Shape(shape) => Columns::of_shape(shape),
         };
-        let is_general = entry.name == "databento";
-        assert!(columns.values().is_some() || is_general, "{}", entry.name);
+        // Some entries leave the values to the usual names, or are of files that cannot be replayed.
+        let has_no_values = ["databento", "fred"].contains(&entry.name) || entry.rules.unfit.is_some();
+        assert!(columns.values().is_some() || has_no_values, "{}", entry.name);
     }
 }
