@@ -163,6 +163,12 @@ pub static LAYOUTS: &[Entry] = &[
         "symbol=sccode scname date=tradingdate? open high low close volume=noofshrs",
     )
     .with(Rules { is_of_one_day: true, ..Rules::NONE }),
+    // Its column `Volume` is the turnover in money.
+    header(
+        "profit",
+        "Profit by Nelogica",
+        "ativo data hora abertura máximo mínimo fechamento volume volume=quantidade",
+    ),
     header(
         "xetra",
         "Deutsche Börse, public data set",
