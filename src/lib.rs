@@ -210,9 +210,14 @@
 //! | `text_lines.rs` | the lines of a text |
 //! | `sniff.rs` | delimiter, header, layout |
 //! | `layout/table.rs` | the known layouts |
+//! | `layout/entry.rs` | an entry of the table: path, rules |
+//! | `layout/header.rs` | the columns of a layout with a header |
+//! | `layout/given.rs` | settings and facts that the recognition uses |
 //! | `layout/recognize.rs` | chooses the layout from the first lines |
-//! | `layout/role.rs` | column names |
-//! | `layout/shape.rs` | files without a header |
+//! | `layout/layout_error.rs` | why no layout is recognized |
+//! | `layout/role.rs` | roles, usual column names |
+//! | `layout/headerless.rs` | chooses the layout of a file without a header |
+//! | `layout/shape.rs` | the columns of a layout without a header |
 //! | `layout/columns.rs` | the columns by role |
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `layout/times.rs` | reads the time of a row from its columns |
@@ -232,6 +237,7 @@
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
+//! | `joined_symbol.rs` | joins the cells that name an instrument |
 //! | `number/` | numbers, decimal commas |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |

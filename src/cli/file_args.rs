@@ -24,7 +24,7 @@ pub struct ReadArgs {
     /// Layout of the files; inspect --help lists all layouts
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
-    /// Column of each role, by its name or by its number from 0, such as time=date+clock,price=2
+    /// Column of each role, by its name or by its number from 0, such as time=date+clock,price=2,size=-
     #[arg(long, value_name = "ROLE=COLUMN,…", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
@@ -81,8 +81,13 @@ impl ReadArgs {
     /// Returns the value of each flag that the user gave, with the flag's configuration key.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
-        let map: toml::Table =
-            self.map.iter().map(|(role, column)| (role.clone(), Value::from(column.as_str()))).collect();
+        let mut map = toml::Table::new();
+        for (role, column) in &self.map {
+            // Two columns of one role become a list, which the configuration refuses.
+            let column = Value::from(column.as_str());
+            let columns = map.remove(role).map_or(column.clone(), |other| Value::from(vec![other, column]));
+            map.insert(role.clone(), columns);
+        }
         let flags = [
             ("feed.replay.symbol", text(&self.symbol)),
             ("feed.replay.tz", text(&self.tz)),

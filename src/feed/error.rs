@@ -120,6 +120,18 @@ pub enum FeedError {
         /// The text of the first row.
         found: String,
     },
+    /// A file has no header, and most of its rows fit a known layout, but not all.
+    #[error("{}:{line}: no header, and most rows look like the layout `{layout}`, but not `{found}`", path.display())]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the first row that does not fit.
+        line: u64,
+        /// The name of the layout.
+        layout: &'static str,
+        /// The text of the row.
+        found: String,
+    },
     /// A file lacks a column that its layout needs, or that the setting `feed.replay.map` names.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
@@ -373,6 +385,7 @@ impl FeedError {
             | Self::NoTimeColumn { .. }
             | Self::NoPriceColumn { .. }
             | Self::NoLayout { .. }
+            | Self::Misfit { .. }
             | Self::NoColumn { .. }
             | Self::NoDay { .. }
             | Self::NoTimeOfDay { .. }
@@ -451,6 +464,9 @@ impl FeedError {
                 "market data are text in columns, plain or packed by gzip, zip or zstd; inspect --help lists layouts",
             ),
             Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
+            Self::Misfit { .. } => Some(
+                "name the right layout, e.g. --layout trades, or say which column is what, e.g. --map time=0,price=1,size=2",
+            ),
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
             Self::NoDay { .. } => Some("put the date into the file's name, e.g. 20240103_AAPL.csv"),
             Self::NoTimeOfDay { .. } => Some(
@@ -487,7 +503,7 @@ impl FeedError {
                 "an abbreviation such as EST stands for several zones: say which it is, e.g. --tz America/New_York",
             ),
             Self::SeveralInstruments { .. } => Some(
-                "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
+                "name the columns: --map symbol=COLUMN,suffix=COLUMN or expiry, strike and right; without any, --symbol NAME",
             ),
             Self::SymbolOfTwoFiles { .. } => Some(
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",

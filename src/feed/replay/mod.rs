@@ -28,6 +28,7 @@ mod events;
 mod expand;
 mod extent;
 mod inspect;
+mod joined_symbol;
 mod judged_rows;
 mod layout;
 mod merge;

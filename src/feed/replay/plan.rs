@@ -41,8 +41,12 @@ pub struct Plan {
     pub names: Vec<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
+    /// What was assumed of the columns.
+    pub assumed: Option<String>,
     /// The symbol of all rows; `None` if a column has the symbol of each row.
     pub symbol: Option<Symbol>,
+    /// The symbol of all rows, if a line before the first row names it.
+    symbol_in_file: Option<String>,
     pub scan: Scan,
     pub settings: Arc<Settings>,
     reported: ReportedUpTo,
@@ -60,14 +64,16 @@ impl Plan {
         let sniffed = sniff(&part, settings)?;
         let symbol = symbol(&part, settings, &sniffed)?;
         let scan = scan(&part, settings, &sniffed, symbol.as_ref())?;
-        let Sniffed { dialect, layout, names, unused, .. } = sniffed;
+        let Sniffed { dialect, layout, names, unused, symbol: symbol_in_file, assumed, .. } = sniffed;
         let plan = Self {
             part,
             dialect,
             layout: Arc::new(layout_of(layout, &scan, settings)),
             names,
             unused,
+            assumed,
             symbol,
+            symbol_in_file,
             scan,
             settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
@@ -88,8 +94,8 @@ impl Plan {
     /// symbol the rows have.
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;
-        let is_mapped = map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
-        let is_given = is_mapped || symbol.is_some() && self.layout.symbol.is_none();
+        let is_mapped = map.as_ref().is_some_and(|map| map.has_any(&[Role::Symbol]));
+        let is_given = is_mapped || symbol.is_some() && !self.layout.has_name_column();
         match &self.scan.merged {
             Some((line, Merged { symbol, column, values })) if !is_given => {
                 Err(FeedError::SeveralInstruments {
@@ -104,10 +110,14 @@ impl Plan {
         }
     }
 
-    /// Returns an error if many bars contradict themselves.
+    /// Returns an error if many bars contradict themselves, unless the configuration says which column is which.
     fn check_bars(&self) -> Result<(), FeedError> {
+        let prices = [Role::Open, Role::High, Role::Low, Role::Close];
+        let is_given = self.settings.map.as_ref().is_some_and(|map| map.has_any(&prices));
         match &self.scan.contradictions {
-            found @ Contradictions { bars, bad, first: Some((line, prices)), .. } if found.are_many() => {
+            found @ Contradictions { bars, bad, first: Some((line, prices)), .. }
+                if found.are_many() && !is_given =>
+            {
                 Err(FeedError::Contradictions {
                     path: self.part.to_string().into(),
                     line: *line,
@@ -122,7 +132,7 @@ impl Plan {
 
     /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.
     pub fn symbol_in_name(&self) -> Option<&Symbol> {
-        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none())
+        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none() && self.symbol_in_file.is_none())
     }
 
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
@@ -253,14 +263,16 @@ fn layout_of(first: Layout, scan: &Scan, settings: &Settings) -> Layout {
 /// Returns the symbol of all rows: the configured symbol, or the symbol in the file's name. Returns `None` if a
 /// column has the symbol of each row.
 fn symbol(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Option<Symbol>, FeedError> {
-    if sniffed.layout.symbol.is_some() {
+    if sniffed.layout.has_name_column() {
         return Ok(None);
     }
     if let Some(symbol) = &settings.symbol {
         return Ok(Some(symbol.clone()));
     }
     let path = part.virtual_path();
-    let symbol = if sniffed.layout.has_period_in_name {
+    let symbol = if let Some(symbol) = &sniffed.symbol {
+        Symbol::from_name(symbol).ok()
+    } else if sniffed.layout.has_period_in_name {
         path::symbol_with_period(&path, sniffed.minutes_between_rows)
     } else {
         path::symbol(&path)

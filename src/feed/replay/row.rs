@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
+use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
 use super::reason::{Reason, RejectedRow};
 use super::zone::Zones;
@@ -80,19 +81,29 @@ impl From<Option<Symbol>> for SymbolReader {
 impl SymbolReader {
     /// Returns the symbol of a row.
     pub fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
+        let cell = |column: Option<usize>| column.and_then(|column| row.get(column)).unwrap_or_default();
+        let columns = layout.symbol.unwrap_or_default();
+        if columns.is_joined() {
+            let name = match self {
+                Self::OfFile(symbol) => symbol.as_str().as_bytes(),
+                Self::Column(_) => cell(columns.name),
+            };
+            let cells = InstrumentCells {
+                name,
+                suffix: cell(columns.suffix),
+                expiry: cell(columns.expiry),
+                strike: cell(columns.strike),
+                right: cell(columns.right),
+            };
+            return symbol(cells.joined(layout.times.date_order).as_deref().map_or(name, str::as_bytes));
+        }
         let last = match self {
             Self::OfFile(symbol) => return Ok(symbol.clone()),
             Self::Column(last) => last,
         };
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        let name = layout.symbol.map(|columns| cell(columns.name)).unwrap_or_default();
-        let suffix = layout.symbol.and_then(|columns| columns.suffix).map(|column| cell(column).trim_ascii());
-        if let Some(suffix) = suffix.filter(|suffix| !suffix.is_empty()) {
-            return symbol(&[name.trim_ascii(), suffix].join(&b'.'));
-        }
-        match last {
-            Some(last) if last.as_str().as_bytes() == name => Ok(last.clone()),
-            last => Ok(last.insert(symbol(name)?).clone()),
+        match (cell(columns.name), last) {
+            (name, Some(last)) if last.as_str().as_bytes() == name => Ok(last.clone()),
+            (name, last) => Ok(last.insert(symbol(name)?).clone()),
         }
     }
 }
@@ -161,8 +172,9 @@ impl Layout {
         })
     }
 
+    /// Reads the size of a quote or the volume of a bar. Interactive Brokers writes -1 for "none".
     fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
-        value(row, column, |cell| self.size_in(cell))
+        value(row, column, |cell| if cell.trim_ascii() == b"-1" { Ok(None) } else { self.size_in(cell) })
     }
 
     fn size_in(&self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
@@ -238,7 +250,7 @@ mod tests {
     fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, RejectedRow> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::recognize(&[cells(header), cells(line)], given()).unwrap();
-        let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
+        let file = (!found.layout.has_name_column()).then(|| "AAPL".parse().unwrap());
         let zones = Zones::new(Some(&zone.parse().unwrap()), false);
         let mut reader = RowReader::new(Arc::new(found.layout), file, zones);
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
@@ -291,7 +303,7 @@ mod tests {
         assert_eq!(rejected("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
         assert_eq!(rejected("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
         assert_eq!(rejected("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(rejected("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(rejected("time,close,volume", &row("5,-2")), (Reason::BadNumber, "-2".to_owned()));
         assert_eq!(rejected("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
     }
 

@@ -131,7 +131,7 @@ mod tests {
     fn a_setting_that_cannot_be_used_is_an_error_with_its_key() {
         for (text, start) in [
             ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
-            ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
+            ("layout = \"reuters\"", "feed.replay.layout: there is no layout `reuters`"),
             ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is not a delimiter"),
             ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
             (
@@ -144,6 +144,7 @@ mod tests {
             ),
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
+            ("map = { price = [\"1\", \"2\"] }", "`1` and `2` are several columns for one role"),
             ("map = { prize = \"1\" }", "`prize` is not a role of a column; roles are "),
         ] {
             let error = settings(text).unwrap_err();

@@ -33,6 +33,10 @@ pub struct Sniffed {
     pub date_orders: DateOrders,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
+    /// The symbol of all rows, if a line between the header and the first row names it.
+    pub symbol: Option<String>,
+    /// What was assumed of the columns.
+    pub assumed: Option<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
@@ -80,10 +84,16 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let said = first.text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied());
     let is_comment = |seen: &Seen| is_no_row(&seen.text);
     let mut failure = None;
-    for delimiter in settings.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
+    let delimiters = match settings.delimiter.or(said) {
+        Some(delimiter) => vec![delimiter],
+        None if is_quoted_with_blanks(&first.text) => vec![b' '],
+        None => DELIMITERS.to_vec(),
+    };
+    for delimiter in delimiters {
         let given = Given {
             layout: settings.layout,
             map: settings.map.as_ref(),
+            has_symbol: settings.symbol.is_some(),
             date_order: settings.date_order,
             decimal: settings.decimal,
             price_scale: settings.price_scale,
@@ -122,8 +132,23 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     }
     match failure {
         Some((cells, error)) if cells > 1 => Err(error),
+        _ if lines.iter().filter(|seen| has_runs_of_blanks(&seen.text)).count() * 2 > lines.len() => {
+            Err(not_market_data("columns with several blanks between them, which have to be one delimiter"))
+        }
         _ => Err(not_market_data("text that is no table")),
     }
+}
+
+/// Returns whether a line has quoted names with blanks between them, as R writes a table.
+fn is_quoted_with_blanks(line: &[u8]) -> bool {
+    line.starts_with(b"\"")
+        && line.windows(3).any(|cells| cells == b"\" \"")
+        && !line.iter().any(|byte| DELIMITERS.contains(byte))
+}
+
+/// Returns whether a line has two blanks between other characters.
+fn has_runs_of_blanks(line: &[u8]) -> bool {
+    line.trim_ascii().windows(2).any(|pair| pair == b"  ")
 }
 
 /// The first lines of a file, split into cells.
@@ -142,7 +167,11 @@ impl Text<'_> {
         let Self { seen, records, too_long, encoding, delimiter, beside } = self;
         let header = found.header.map(|index| seen[index]);
         let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
-        let names: Vec<String> = names.unwrap_or_default();
+        let mut names: Vec<String> = names.unwrap_or_default();
+        if found.layout.most == Some(names.len() + 1) {
+            // The header leaves out the name of the first column.
+            names.insert(0, String::new());
+        }
         let rows = seen.get(found.first_row..).unwrap_or_default();
         let after_header = header.map_or(0, |seen| seen.number);
         // A line that is too long is a row like others, also if it is the first one.
@@ -157,9 +186,11 @@ impl Text<'_> {
                 delimiter,
                 header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
                 lines_before: before_first_row.unwrap_or(after_header),
-                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == 0),
+                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0)),
                 beside,
             },
+            symbol: found.symbol,
+            assumed: found.assumed,
             layout: found.layout,
             date_orders: found.date_orders,
             names,
@@ -235,6 +266,10 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
             let (line, found) = at(index);
             FeedError::NoLayout { path, line, found }
         }
+        LayoutError::Misfit(index, layout) => {
+            let (line, found) = at(index);
+            FeedError::Misfit { path, line, layout, found }
+        }
         LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
         LayoutError::NoTimeOfDay(column) => {
             let found = seen.iter().rev().map(|seen| excerpt(&seen.text)).next().unwrap_or_default();
@@ -249,11 +284,12 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
 /// If a file is not a table, guesses its type from its first line. Returns `None` if the line may belong to a
 /// table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
-    const BEGINNINGS: [(&[u8], &str); 9] = [
+    const BEGINNINGS: [(&[u8], &str); 10] = [
         (b"<!doctype", "an HTML page"),
         (b"<html", "an HTML page"),
         (b"<?xml", "XML"),
         (b"<", "an HTML page or XML"),
+        (b"{\"type\":", "JSON lines, which standard input takes (tickerplant --feed stdin < FILE)"),
         (b"{", "JSON"),
         (b"[", "JSON"),
         (b"%PDF", "a PDF"),
@@ -262,8 +298,9 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
-    // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`.
-    let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
+    // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`. Other programs write
+    // them in brackets.
+    let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>'] | [b'[', .., b']']);
     let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
     known

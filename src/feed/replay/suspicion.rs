@@ -58,7 +58,7 @@ impl Suspicion {
         if is_among(CONTRACTS) {
             return Some(Self::Contract);
         }
-        if layout.symbol.is_none() && is_among(INSTRUMENTS) {
+        if !layout.has_name_column() && is_among(INSTRUMENTS) {
             return Some(Self::Instrument);
         }
         if is_among(ZONES) {

@@ -21,14 +21,14 @@ const REPEATED_ONE_IN: u64 = 10;
 pub fn warnings(plan: &Plan) -> Vec<String> {
     let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan), repeated_times(plan)];
     let numbers = [decimal_sign(plan), running_total(plan), price_jump(plan)];
-    suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).collect()
+    suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).chain(plan.assumed.clone()).collect()
 }
 
 fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
     let Plan { layout, unused, scan, settings, .. } = plan;
     let Settings { symbol, zone, .. } = &**settings;
     let is_open = |suspicion: &Suspicion| match suspicion {
-        Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
+        Suspicion::Instrument | Suspicion::Contract => !layout.has_name_column() && symbol.is_none(),
         Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
         Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
         Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
@@ -50,7 +50,8 @@ fn day_in_path(plan: &Plan) -> Option<i64> {
 fn folder_day(plan: &Plan) -> Option<String> {
     let path = plan.part.virtual_path();
     let name = path.rsplit('/').next().unwrap_or(&path);
-    let day = day_in_path(plan).filter(|_| path::day(name).is_none())?;
+    let is_of_name = |day: &i64| [path::day(name), path::short_day(name)].contains(&Some(*day));
+    let day = day_in_path(plan).filter(|day| !is_of_name(day))?;
     let day = Time::from_nanos(day).to_string();
     let day = day.split('T').next().unwrap_or_default();
     Some(format!("the times have no date, so the day {day} in the name of a folder is assumed"))

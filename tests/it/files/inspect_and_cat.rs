@@ -120,7 +120,7 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
     let files = Files::new(&[
         (
             "KO.csv",
-            "date,time,usec,timezone,price,lots traded,side,contract_month\n\
+            "date,time,usec,timezone,price,lots traded,side,series\n\
              2024-01-02,09:30:00,123,EST,59.82,100,buy,202403\n",
         ),
         ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
@@ -141,10 +141,7 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
             "lots traded",
             "(100) is not used, and may hold sizes or their running total (set it by --map size=5",
         ),
-        said(
-            "contract_month",
-            "(202403) is not used, and may tell instruments apart (set it by --map symbol=contract_month",
-        ),
+        said("series", "(202403) is not used, and may tell instruments apart (set it by --map symbol=series"),
     ];
     assert_eq!(found[0]["warnings"], json!(warnings));
     for warning in warnings {

@@ -6,6 +6,11 @@
 //! column for each role.
 
 mod columns;
+mod entry;
+mod given;
+mod header;
+mod headerless;
+mod layout_error;
 mod recognize;
 mod role;
 mod shape;
@@ -19,10 +24,13 @@ use super::number::Numbers;
 use super::time::MidnightUnit;
 
 pub use columns::Map;
-pub use recognize::{DateOrders, Given, LayoutError, Recognized, recognize};
+pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
+pub use given::Given;
+pub use layout_error::LayoutError;
+pub use recognize::{DateOrders, Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
-pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
+pub use table::LAYOUTS;
 pub use times::Times;
 
 /// The cells of one line of a file.
@@ -86,13 +94,34 @@ pub enum TimeOfDayForm {
     Counted(MidnightUnit),
 }
 
-/// The columns from which an event's symbol is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The columns from which an event's symbol is read. The cells of several columns are joined to one symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SymbolColumns {
-    pub name: usize,
-    /// The column that holds the symbol's suffix. If there is such a column, the symbol is written
-    /// `NAME.SUFFIX`.
+    /// The column with the name; `None` if the name is the symbol of the file.
+    pub name: Option<usize>,
     pub suffix: Option<usize>,
+    pub expiry: Option<usize>,
+    pub strike: Option<usize>,
+    pub right: Option<usize>,
+}
+
+impl SymbolColumns {
+    /// Returns all roles, each with its column, if there is one.
+    fn uses(self) -> [(Role, Option<usize>); 5] {
+        let Self { name, suffix, expiry, strike, right } = self;
+        [
+            (Role::Symbol, name),
+            (Role::Suffix, suffix),
+            (Role::Expiry, expiry),
+            (Role::Strike, strike),
+            (Role::Right, right),
+        ]
+    }
+
+    /// Returns whether the symbol has other parts than the name.
+    pub const fn is_joined(self) -> bool {
+        self.suffix.is_some() || self.expiry.is_some() || self.strike.is_some() || self.right.is_some()
+    }
 }
 
 /// The columns from which an event's values are read, such as its price and size.
@@ -123,18 +152,6 @@ impl fmt::Display for TimeOfDayForm {
     }
 }
 
-impl Entry {
-    /// Returns whether a file's path matches the path pattern of this layout.
-    fn is_of(&self, path: &str) -> bool {
-        if self.path.is_empty() {
-            return true;
-        }
-        let pattern = globset::GlobBuilder::new(self.path).case_insensitive(true).build();
-        let name = if self.path.contains('/') { path } else { path.rsplit('/').next().unwrap_or(path) };
-        pattern.expect("the table has only patterns").compile_matcher().is_match(name)
-    }
-}
-
 impl Values {
     /// Returns the name for the kind of rows in a file, such as `bars`.
     pub const fn name(&self) -> &'static str {
@@ -160,12 +177,8 @@ impl Layout {
             }
             TimeColumns::Day(_) => [(Role::Date, None), (Role::TimeOfDay, None)],
         };
-        let symbol = self.symbol;
-        let symbol = [
-            (Role::Symbol, symbol.map(|symbol| symbol.name)),
-            (Role::Suffix, symbol.and_then(|symbol| symbol.suffix)),
-            (Role::Interval, self.interval.map(|(column, _)| column)),
-        ];
+        let symbol = self.symbol.unwrap_or_default().uses();
+        let interval = [(Role::Interval, self.interval.map(|(column, _)| column))];
         let values = match self.values {
             Values::Bars { open, high, low, close, volume } => vec![
                 (Role::Open, open),
@@ -183,7 +196,7 @@ impl Layout {
                 (Role::AskSize, ask_size),
             ],
         };
-        let all = time.into_iter().chain(symbol).chain(values);
+        let all = time.into_iter().chain(symbol).chain(interval).chain(values);
         let all = all.chain([(Role::Millis, self.times.millis), (Role::Zone, self.times.zone)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
@@ -203,7 +216,13 @@ impl Layout {
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has
     /// the symbol.
     pub fn width_of_symbol(&self) -> usize {
-        self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
+        let columns = self.symbol.unwrap_or_default().uses();
+        columns.into_iter().filter_map(|(_, column)| column).max().map_or(0, |last| last + 1)
+    }
+
+    /// Returns whether a column has the name of each row's symbol.
+    pub fn has_name_column(&self) -> bool {
+        self.symbol.is_some_and(|symbol| symbol.name.is_some())
     }
 }
 

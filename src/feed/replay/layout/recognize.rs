@@ -3,34 +3,20 @@
 use std::iter;
 
 use super::super::number::{self, DecimalSign, Numbers};
+use super::super::path;
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::super::zone;
 use super::columns::{Columns, Map};
+use super::entry::{Entry, NumberRule, RecognizedBy};
+use super::given::Given;
+use super::layout_error::LayoutError;
 use super::role::{self, Role, normal};
-use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
+use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, Times, shape};
+use super::{Layout, Record, SymbolColumns, TimeColumns, Times, header, headerless};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
-
-/// What the recognition of a layout uses besides the lines of the file: settings, and facts about the file.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// The name of the configured layout, if any.
-    pub layout: Option<&'static str>,
-    /// The configured columns, if any, each for a role such as time or price.
-    pub map: Option<&'a Map>,
-    pub date_order: Option<DateOrder>,
-    pub decimal: Option<DecimalSign>,
-    pub price_scale: Option<u32>,
-    /// The absolute path of the file, in which a zip archive counts as a folder.
-    pub path: &'a str,
-    /// The day in the file's path, if any: the midnight at which this day begins, in nanoseconds since 1970.
-    pub day: Option<i64>,
-    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
-    pub has_free_comma: bool,
-}
 
 /// A recognized layout, and the positions of the header and the first row among a file's lines.
 #[derive(Clone, Debug)]
@@ -41,6 +27,10 @@ pub struct Recognized {
     /// The index of the line that is the first row.
     pub first_row: usize,
     pub date_orders: DateOrders,
+    /// What was assumed of the columns, if another layout fits too.
+    pub assumed: Option<String>,
+    /// The symbol of all rows, if a line between the header and the first row names it.
+    pub symbol: Option<String>,
 }
 
 /// The orders of day, month and year in which all dates of the first rows are valid.
@@ -50,28 +40,6 @@ pub struct DateOrders {
     pub left: Vec<DateOrder>,
     /// Whether the notation of the dates or the language of the header makes the first order likely.
     pub is_first_likely: bool,
-}
-
-/// The reason why no layout was recognized.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LayoutError {
-    /// The header, which is the line with this index, has no time column.
-    NoTime(usize),
-    /// The header, which is the line with this index, has no price column.
-    NoPrice(usize),
-    /// The file has no header, and the line with this index does not fit any known layout.
-    NoShape(usize),
-    /// The file has no column of this name, although its layout or the configuration requires the column.
-    NoColumn(String),
-    /// The column with this index, which is beside a date column, should hold times of day but holds none.
-    NoTimeOfDay(usize),
-    /// The prices may be in 32nds behind an apostrophe. The text is one of them.
-    Fractions(String),
-    /// The times in the file have no date, and the file's path tells no day.
-    NoDay,
-    /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind
-    /// of data in the file.
-    Unfit(&'static str, &'static str),
 }
 
 /// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
@@ -88,7 +56,7 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match by_header(lines, line, &names, entry, given) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
@@ -111,7 +79,6 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
-    let rows = &without_empty_ends(&lines[first_row..]);
     // A line is a header, even without a price column, if it has few values and the same number of cells as
     // the next line.
     if let Some(LayoutError::NoPrice(line)) = best_error
@@ -119,21 +86,19 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     {
         return Err(LayoutError::NoPrice(line));
     }
-    match (shape_of(rows, given), best_error) {
-        (Some((entry, shape)), _) => {
-            finish(lines, None, first_row, &Columns::of_shape(shape), Some(entry), given)
+    let chosen = match (headerless::choose(&lines[first_row..], first_row, given), best_error) {
+        (Ok(chosen), _) => chosen,
+        (Err(LayoutError::NoShape(line)), None) => {
+            let missing = given.layout.and_then(missing_column);
+            return Err(missing.unwrap_or(LayoutError::NoShape(line)));
         }
-        (None, Some(error)) => Err(error),
-        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(LayoutError::NoShape(first_row))),
+        (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+    };
+    if let Some(why) = chosen.entry.rules.unfit {
+        return Err(LayoutError::Unfit(chosen.entry.name, why));
     }
-}
-
-/// Removes the trailing columns that are empty in all rows, because some files end each line with a
-/// delimiter.
-fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
-    let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
-    let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
-    rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
+    let found = finish(lines, None, first_row, &chosen.columns, Some(chosen.entry), given)?;
+    Ok(Recognized { assumed: chosen.assumed, ..found })
 }
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
@@ -148,39 +113,25 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the first known layout whose column names all occur in a header.
-fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
+/// Returns the first known layout whose column names all occur in a header. `rows` are the lines below the header.
+fn entry_of(names: &[String], rows: &[Record], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
             let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
-            is_meant && has_all(names, wanted)
+            let is_zero = |name| is_zero_in_all(names.iter().position(|other| other == name), rows);
+            is_meant && header::fits(wanted, names) && entry.rules.zero.is_none_or(is_zero)
         }
         RecognizedBy::Shape(_) => false,
     })
 }
 
-/// Finds the known layout that fits the rows of a file without a header. Returns the layout, and its
-/// description of the columns. A configured layout already fits if one row has a readable time.
-fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
-    let shapes = || {
-        LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
-            RecognizedBy::Shape(shape) => Some((entry, shape)),
-            RecognizedBy::Header(_) => None,
-        })
+/// Returns whether all cells of a column are zeros.
+fn is_zero_in_all(column: Option<usize>, rows: &[Record]) -> bool {
+    let is_zero = |row: &Record| {
+        let price = column.and_then(|column| Numbers::default().price(row.get(column)?).ok().flatten());
+        price.is_some_and(|price| price.0.is_zero())
     };
-    let may_be = |entry: &Entry, shape| {
-        if let Some(name) = given.layout {
-            return entry.name == name;
-        }
-        let has_day = !Columns::of_shape(shape).needs_day() || given.day.is_some();
-        has_day && entry.is_of(given.path)
-    };
-    let fits = shapes().find(|(entry, shape)| may_be(entry, shape) && shape::fits(shape, rows));
-    fits.or_else(|| {
-        let name = given.layout?;
-        let has_times = |shape| rows.iter().any(|row| time_columns::has_time(&Columns::of_shape(shape), row));
-        shapes().find(|(entry, shape)| entry.name == name && has_times(shape))
-    })
+    !rows.is_empty() && rows.iter().all(is_zero)
 }
 
 /// Returns an error that reports the first column of a layout's header as missing; `None` if the layout has
@@ -188,8 +139,9 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
-        RecognizedBy::Header(names) => {
-            names.split_ascii_whitespace().next().map(|name| LayoutError::NoColumn(name.to_owned()))
+        RecognizedBy::Header(columns) => {
+            let name = header::columns(columns).find(|column| !column.is_optional)?.names().next()?;
+            Some(LayoutError::NoColumn(name.to_owned()))
         }
         RecognizedBy::Shape(_) => None,
     }
@@ -206,7 +158,21 @@ fn by_header(
         return Err(LayoutError::Unfit(entry.name, why));
     }
     let first_row = first_row_behind(lines, line);
-    let found = finish(lines, Some(line), first_row, &Columns::of_header(names, entry), entry, given);
+    let empty = names.iter().skip(1).rev().skip(1).filter(|name| name.is_empty()).count();
+    let rows = lines.get(first_row..).unwrap_or_default();
+    if empty > 0 && rows.first().is_some_and(|row| row.len() + empty == names.len()) {
+        return Err(LayoutError::Unfit(
+            "a table",
+            "columns with several delimiters between them in the header",
+        ));
+    }
+    let mut columns = Columns::of_header(names, entry);
+    if columns.values().is_none() {
+        columns.close_by_name_of_file(names, given.path);
+    }
+    let symbol = symbol_below(lines.get(line + 1..first_row).unwrap_or_default());
+    let found = finish(lines, Some(line), first_row, &columns, entry, given)
+        .map(|found| Recognized { symbol, ..found });
     let is_one_short =
         |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
     if lines.get(first_row..).is_some_and(is_one_short) {
@@ -222,6 +188,14 @@ fn by_header(
     found
 }
 
+/// Returns the symbol in a line below the header, as yfinance writes it: `Ticker,KO,KO,KO`.
+fn symbol_below(lines: &[Record]) -> Option<String> {
+    let line = lines.iter().find(|line| line.first().is_some_and(|name| normal(name) == "ticker"))?;
+    let symbol = line.get(1)?;
+    let is_one = line[1..].iter().all(|cell| cell == symbol || cell.is_empty());
+    is_one.then(|| String::from_utf8_lossy(symbol).trim().to_owned())
+}
+
 /// Returns the index of the first row after a header. Lines without a number or a time, such as a line of
 /// units, are skipped.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
@@ -234,7 +208,7 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match Columns::of_header(&names, entry).amended(map, &names) {
             Ok(columns) => {
                 return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
@@ -242,9 +216,15 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
             Err(role) => unnamed = Some(role),
         }
     }
-    let columns = Columns::default()
+    let mut columns = Columns::default()
         .amended(map, &[])
         .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
+    if !(map.has_any(&[Role::Time, Role::Date, Role::TimeOfDay]) && columns.values().is_some()) {
+        // The map changes only some columns of a file without a header.
+        let rows = lines.iter().position(|record| record.len() > 1).unwrap_or(0);
+        let chosen = headerless::choose(&lines[rows..], rows, given)?;
+        columns = chosen.columns.amended(map, &[]).map_err(|role| LayoutError::NoColumn(role.to_string()))?;
+    }
     let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
     // The line before the first row is the header if both have the same number of cells.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
@@ -264,14 +244,20 @@ fn finish(
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
     let names: Vec<String> =
         header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
-    let context = TimeContext { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
+    let short_day = rules.is_of_one_day.then(|| path::short_day(given.path)).flatten();
+    let day = short_day.or(given.day);
+    let context = TimeContext { names: &names, day, is_of_one_day: rules.is_of_one_day };
     let (time, values) = match (time_columns::find(columns, rows, context), columns.values()) {
         (Ok(time), Some(values)) => (time, values),
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can select one of them.
-    let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
+    // If two columns have the same name, only a map can select one of them, unless their cells are equal.
+    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
+    let is_twice = |column: &usize| {
+        let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
+        names.len() > *column && others.any(|other| !is_equal(*column, other))
+    };
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
             "a table",
@@ -293,7 +279,10 @@ fn finish(
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
-        None if entry.is_none() => only_trades(rows, &names)?,
+        None if entry.is_none() => match only_trades(rows, &names) {
+            Err(_) if given.map.is_some() => None,
+            only => only?,
+        },
         None => None,
     };
     let is_european = role::is_european(&names);
@@ -315,7 +304,7 @@ fn finish(
             evening: None,
             zone: zone_column(rows, columns, given.map),
         },
-        symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
+        symbol: symbol(rows, columns, given),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
         has_adjusted_close: columns
@@ -330,7 +319,7 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, date_orders })
+    Ok(Recognized { layout, header, first_row, date_orders, assumed: None, symbol: None })
 }
 
 /// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
@@ -339,7 +328,7 @@ fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
     const PRICES: [Role; 7] =
         [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
     let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
+        [whole @ .., b'\'' | b'-', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
             whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
         }
         _ => false,
@@ -360,6 +349,31 @@ fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberR
         columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
     };
     if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
+}
+
+/// Returns the columns of the symbol.
+///
+/// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
+/// the name of the contract. They are not added to a configured symbol either, unless the map names them.
+fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
+    let symbol = columns.symbol()?;
+    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
+    let suffix = name.and(symbol.suffix);
+    let is_contract = match name {
+        _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
+        Some(column) => !rows.iter().filter_map(|row| row.get(column)).any(|name| has_digits(name)),
+        None => !given.has_symbol,
+    };
+    let found = if is_contract {
+        SymbolColumns { name, suffix, ..symbol }
+    } else {
+        SymbolColumns { name, suffix, ..SymbolColumns::default() }
+    };
+    Some(found).filter(|found| found.name.is_some() || found.is_joined())
+}
+
+fn has_digits(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_digit)
 }
 
 /// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
@@ -427,10 +441,6 @@ fn only_trades(
         return Ok(Some((column, TRADES)));
     }
     Err(LayoutError::Unfit("quotes", "one side of the book a row"))
-}
-
-fn has_all(names: &[String], wanted: &str) -> bool {
-    wanted.split_ascii_whitespace().all(|one| names.iter().any(|name| name == one))
 }
 
 /// Returns whether a cell is a number or a time.
