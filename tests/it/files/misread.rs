@@ -9,14 +9,6 @@ use serde_json::Value;
 
 use crate::support::process::{run, tickerplant};
 
-/// The cases that the program still gets wrong, each with what is wrong. The test fails when such a case is
-/// right, so that this list stays true.
-const STILL_WRONG: [(&str, &str); 3] = [
-    ("30-trth-v1", "its header `#RIC,Date[G],…` is taken for a comment"),
-    ("36-treasury-dash", "the error does not say that the prices are in 32nds"),
-    ("86-space-r", "blanks are no delimiter, and the error says that the text is no table"),
-];
-
 /// A file, and what is right for it.
 #[derive(Default)]
 struct Case {
@@ -54,13 +46,8 @@ async fn each_file_is_read_right_or_refused_or_what_was_assumed_is_said() {
     for case in cases() {
         let outcome = case.outcome().await;
         println!("{:<40} {outcome}", case.folder);
-        let known = STILL_WRONG.iter().find(|(folder, _)| *folder == case.folder);
-        match (outcome, known) {
-            (Outcome::Wrong(fault), None) => faults.push(format!("{}: {fault}", case.folder)),
-            (Outcome::Wrong(_), Some(_)) | (_, None) => {}
-            (_, Some(_)) => {
-                faults.push(format!("{} is no longer wrong: take it out of STILL_WRONG", case.folder));
-            }
+        if let Outcome::Wrong(fault) = outcome {
+            faults.push(format!("{}: {fault}", case.folder));
         }
     }
 
@@ -79,7 +66,6 @@ fn the_table_has_each_folder() {
     listed.sort();
 
     assert_eq!(listed, folders);
-    assert!(STILL_WRONG.iter().all(|(folder, _)| listed.iter().any(|listed| listed == folder)));
 }
 
 fn folder() -> PathBuf {
