@@ -219,12 +219,15 @@
 //! | `layout/headerless.rs` | chooses the layout of a file without a header |
 //! | `layout/shape.rs` | the columns of a layout without a header |
 //! | `layout/columns.rs` | the columns by role |
+//! | `layout/number_columns.rs` | the notation of numbers in the first rows |
+//! | `layout/date_orders.rs` | the orders of day and month that the first rows allow |
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `suspicion.rs` | what an unused column may hold, by its name |
 //! | `scan.rs` | reads all rows once |
-//! | `reading.rs` | decides how the times are meant: order of day and month, form of the time of day |
+//! | `readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
+//! | `reading.rs` | the order and the span of the times in one reading |
 //! | `named_symbols.rs` | symbols that rows name |
 //! | `symbols_in_names.rs` | two files whose names give one symbol |
 //! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |

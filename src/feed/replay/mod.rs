@@ -41,6 +41,7 @@ mod path;
 mod plan;
 mod price_jumps;
 mod reading;
+mod readings;
 mod reason;
 mod records;
 mod rejected_rows;

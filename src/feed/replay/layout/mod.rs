@@ -6,11 +6,13 @@
 //! column for each role.
 
 mod columns;
+mod date_orders;
 mod entry;
 mod given;
 mod header;
 mod headerless;
 mod layout_error;
+mod number_columns;
 mod recognize;
 mod role;
 mod shape;
@@ -24,10 +26,11 @@ use super::number::Numbers;
 use super::time::MidnightUnit;
 
 pub use columns::Map;
+pub use date_orders::DateOrders;
 pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
 pub use given::Given;
 pub use layout_error::LayoutError;
-pub use recognize::{DateOrders, Recognized, recognize};
+pub use recognize::{Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
 pub use table::LAYOUTS;

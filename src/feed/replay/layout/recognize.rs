@@ -2,14 +2,16 @@
 
 use std::iter;
 
-use super::super::number::{self, DecimalSign, Numbers};
+use super::super::number::{DecimalSign, Numbers};
 use super::super::path;
-use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
+use super::super::time::{self, DateOrder, Stamp};
 use super::super::zone;
 use super::columns::{Columns, Map};
+use super::date_orders::{DateOrders, date_orders};
 use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
+use super::number_columns::{decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
@@ -31,15 +33,6 @@ pub struct Recognized {
     pub assumed: Option<String>,
     /// The symbol of all rows, if a line between the header and the first row names it.
     pub symbol: Option<String>,
-}
-
-/// The orders of day, month and year in which all dates of the first rows are valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DateOrders {
-    /// The orders, the most likely first. If there is only one, the order is certain.
-    pub left: Vec<DateOrder>,
-    /// Whether the notation of the dates or the language of the header makes the first order likely.
-    pub is_first_likely: bool,
 }
 
 /// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
@@ -322,35 +315,6 @@ fn finish(
     Ok(Recognized { layout, header, first_row, date_orders, assumed: None, symbol: None })
 }
 
-/// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
-/// in `112'285`. With several prices, a thousands separator hardly ever gives such digits only.
-fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
-    const PRICES: [Role; 7] =
-        [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
-    let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'' | b'-', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
-            whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
-        }
-        _ => false,
-    };
-    let in_row = |row: &Record| {
-        let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
-        cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
-    };
-    let prices: Vec<Vec<u8>> = rows.iter().flat_map(in_row).collect();
-    let are_fractions = prices.len() > 1 && prices.iter().all(|cell| is_fraction(cell));
-    are_fractions.then(|| String::from_utf8_lossy(&prices[0]).into_owned())
-}
-
-/// Returns the notation of numbers. Databento's files with decimal points, which other programs may have saved,
-/// have plain decimals only.
-fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberRule {
-    let has_point = |row: &Record| {
-        columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
-    };
-    if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
-}
-
 /// Returns the columns of the symbol.
 ///
 /// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
@@ -450,75 +414,6 @@ fn is_value(cell: &[u8]) -> bool {
         || matches!(Numbers { decimal: DecimalSign::Comma, ..plain }.price(cell), Ok(Some(_)))
         || time::stamp(cell, DateOrder::Mdy).is_some()
         || time::stamp(cell, DateOrder::Dmy).is_some()
-}
-
-/// Returns the orders of day, month and year in which all dates of the first rows are valid, unless an order
-/// is configured.
-fn date_orders(
-    rows: &[Record],
-    time: TimeColumns,
-    is_european: bool,
-    configured: Option<DateOrder>,
-) -> DateOrders {
-    let certain = |order| DateOrders { left: vec![order], is_first_likely: true };
-    if let Some(order) = configured {
-        return certain(order);
-    }
-    let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
-    let mut left = OrdersLeft::default();
-    if let Some(order) = dates().find_map(|date| left.observe(date)) {
-        return certain(order);
-    }
-    let first = usual_order(&left, dates, is_european);
-    // A date that begins with a year of four digits, or has a month's name, means one day in any order.
-    let usual = dates().find_map(|date| time::order_usual(date)).filter(|usual| *usual != DateOrder::Ymd);
-    let Some(usual) = usual else { return certain(first) };
-    let others = [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd].into_iter();
-    let others = others.filter(|order| *order != first && left.has(*order));
-    let is_first_likely = is_european || usual == DateOrder::Dmy;
-    DateOrders { left: [first].into_iter().chain(others).collect(), is_first_likely }
-}
-
-/// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
-/// considered. If consecutive dates lie closest together when they are read with the year first, the year is
-/// assumed to come first. Otherwise, the day is assumed to come first if the dates have points, or if the
-/// header is in a European language. In all other cases, the month is assumed to come first.
-fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
-    left: &OrdersLeft,
-    dates: impl Fn() -> D,
-    is_european: bool,
-) -> DateOrder {
-    let apart = |order| {
-        let local = |date: &Vec<u8>| match time::stamp(date, order) {
-            Some(Stamp::Local(nanos) | Stamp::Named(nanos)) => Some(i128::from(nanos)),
-            _ => None,
-        };
-        let times: Vec<i128> = dates().filter_map(local).collect();
-        times.windows(2).map(|pair| pair[0].abs_diff(pair[1])).sum::<u128>()
-    };
-    let others = [DateOrder::Dmy, DateOrder::Mdy].into_iter().filter(|order| left.has(*order));
-    if left.has(DateOrder::Ymd) && others.clone().all(|order| apart(DateOrder::Ymd) < apart(order)) {
-        return DateOrder::Ymd;
-    }
-    match dates().find_map(|date| time::order_usual(date)) {
-        Some(DateOrder::Mdy) if is_european && left.has(DateOrder::Dmy) => DateOrder::Dmy,
-        Some(usual) if left.has(usual) => usual,
-        _ => others.clone().next().unwrap_or(DateOrder::Ymd),
-    }
-}
-
-/// Returns the decimal sign that has more proofs in the rows: a point or a comma. A number such as `0.5` or
-/// `0,5` is a proof. If neither sign has more proofs, e.g. because all numbers look like `1,234`,
-/// `is_comma_likely` decides.
-fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
-    let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
-    let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
-    let (points, commas) = (shown(DecimalSign::Point), shown(DecimalSign::Comma));
-    if commas > points || commas == points && is_comma_likely {
-        DecimalSign::Comma
-    } else {
-        DecimalSign::Point
-    }
 }
 
 /// For the path of a file from the trading engine LEAN, returns whether the prices in the file are in units
