@@ -313,7 +313,8 @@
 //! | `write_timeout.rs` | closes connections that accept no bytes |
 //! | `request_timer.rs` | time limits of headers and of idle connections |
 //! | `request_socket.rs` | JSON for the error responses of the HTTP library |
-//! | `page.html` | the page at `/` |
+//! | `dashboard.rs` | `/`, `/client.js` and the other files that `build.rs` has built |
+//! | `page.html` | the plain page, which a program has at `/` that was built without npm |
 //!
 //! ## cli
 //!

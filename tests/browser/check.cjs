@@ -4,10 +4,15 @@ const { rmSync } = require("node:fs");
 const { chromium } = require("playwright-core");
 const { FOLDER } = require("./support.cjs");
 
-const checks = { ...require("./page.cjs"), ...require("./snippet.cjs"), ...require("./event_source.cjs") };
+const all = { ...require("./plain_page.cjs"), ...require("./snippet.cjs"), ...require("./event_source.cjs") };
+
+/** The checks whose names contain the first argument of the command, or all checks. */
+const checks = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(process.argv[2] ?? "")));
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP ticks.example 127.0.0.1"];
+  "--disable-component-update", "--disable-sync",
+  // The plain page comes from the test, so the browser takes it for a page of the internet.
+  "--disable-features=LocalNetworkAccessChecks", "--host-resolver-rules=MAP ticks.example 127.0.0.1"];
 
 (async () => {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });

@@ -1,0 +1,345 @@
+// The page: owns the connections, the watchlists and the address, and lays out the parts.
+
+import type { Client, State } from "tickerplant";
+import { LitElement, html, nothing } from "lit";
+import "./detail/detail";
+import "./feed/feed_bar";
+import type { FeedBar } from "./feed/feed_bar";
+import { FeedWatch } from "./feed/feed_watch";
+import type { Instrument } from "./market/instrument";
+import type { Interval } from "./market/time";
+import "./panels/connect";
+import "./panels/relay";
+import type { Relay } from "./panels/relay";
+import "./panels/settings";
+import { actionOf, sheet, type Action } from "./panels/shortcuts";
+import "./panels/watchlist_bar";
+import { openSymbol, openTable, subscribe, type Session } from "./session/session";
+import { currentToken, useToken } from "./session/token";
+import { readAddress, writeAddress, type Address, type Sort } from "./state/address";
+import { applyPreferences, loadPreferences, type Preferences } from "./state/preferences";
+import { Watchlists } from "./state/watchlists";
+import "./status/status_bar";
+import { statusOf } from "./status/status_words";
+import { COLUMNS } from "./table/columns";
+import "./table/table";
+import type { PriceTable } from "./table/table";
+
+type Panel = "connect" | "settings" | "keys";
+const PANELS: Record<Panel, string> = { connect: "Connect your own", settings: "Settings", keys: "Keys" };
+
+class App extends LitElement {
+  private readonly watch = new FeedWatch(() => this.requestUpdate());
+  private readonly lists: Watchlists;
+  private preferences: Preferences = loadPreferences();
+  private table!: Session;
+  private opened: Session | undefined;
+  /** The opened symbol, and whether the page shows it alone. */
+  private symbol = "";
+  private readonly alone: boolean;
+  private selected = "";
+  private sort: Sort | undefined;
+  private interval: Interval = "1m";
+  private filter = "";
+  private names: string[] = [];
+  private info: { version: string; tokens: boolean; relayBytes: number } = { version: "", tokens: false, relayBytes: 0 };
+  private panel: Panel | undefined;
+  private isRelayOpen = false;
+  private unread = 0;
+  private relayClosed = "";
+  private retryAt = 0;
+  private rows = 0;
+  private gap = "";
+  private faults: string[];
+  private refusal = "";
+
+  constructor() {
+    super();
+    const { address, faults } = readAddress();
+    this.faults = faults;
+    this.alone = Boolean(address.symbol && !address.symbols);
+    this.lists = new Watchlists(this.alone ? undefined : address.symbols);
+    this.sort = COLUMNS.some(({ id }) => id === address.sort?.column) ? address.sort : undefined;
+    this.interval = address.interval ?? "1m";
+    this.symbol = this.selected = address.symbol ?? "";
+    applyPreferences(this.preferences);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.look(this.preferences));
+    document.addEventListener("keydown", (event) => this.pressed(event));
+    setInterval(() => this.requestUpdate(), 1000);
+  }
+
+  override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.connect();
+  }
+
+  /** Connects anew, with the present token. */
+  private connect(): void {
+    this.table?.client.close();
+    this.opened?.client.close();
+    this.opened = undefined;
+    const symbols = this.alone ? [this.symbol] : this.lists.current.symbols;
+    const session = this.alone ? openSymbol(this.symbol) : openTable(symbols, (changed) => this.changed(changed));
+    this.table = session;
+    this.relayClosed = this.refusal = this.gap = "";
+    session.client.on("state", (state) => this.entered(session.client, state));
+    session.client.on("feed", ({ position }) => {
+      if (position) this.priceTable?.sparklines.clear();
+      this.requestUpdate();
+    });
+    session.client.on("gap", ({ reason }) => {
+      this.gap = `Events are missing (${reason}), ${new Date().toTimeString().slice(0, 8)}.`;
+      this.requestUpdate();
+    });
+    this.watch.follow(session.client);
+    if (this.alone) this.opened = session;
+    else if (this.symbol) this.opened = openSymbol(this.symbol);
+    this.requestUpdate();
+    void this.updateComplete.then(() => {
+      this.querySelector<Relay>("tp-relay")?.listen(session.client);
+      if (this.priceTable) this.priceTable.sparklines.client = session.client;
+    });
+  }
+
+  private get priceTable(): PriceTable | null {
+    return this.querySelector<PriceTable>("tp-table");
+  }
+
+  private entered(client: Client, state: State): void {
+    if (state.state === "reconnecting") this.retryAt = Date.now() + state.inMs;
+    if (state.state === "live") void this.learn(client);
+    if (client.access && !client.access.relay) this.relayClosed = "This token does not allow messages to peers.";
+    this.requestUpdate();
+  }
+
+  /** Asks the server what it is and which symbols it has. */
+  private async learn(client: Client): Promise<void> {
+    try {
+      const { version, tokens, relay, limits } = await client.get("info");
+      this.info = { version, tokens, relayBytes: limits.relay_bytes ?? 0 };
+      if (!relay) this.relayClosed = "This server relays no messages.";
+      this.names = (await client.get("symbols")).symbols.map(({ symbol }) => symbol);
+    } catch {
+      // The state of the connection says why.
+    }
+    this.requestUpdate();
+  }
+
+  /** Draws what a batch of events has changed. */
+  private changed(instruments: Instrument[]): void {
+    const table = this.priceTable;
+    for (const instrument of instruments) table?.sparklines.push(instrument);
+    table?.draw();
+  }
+
+  /** Changes the watchlists, and then the subscription. */
+  private async edit(change: (lists: Watchlists) => void): Promise<void> {
+    const before = this.lists.current.symbols;
+    change(this.lists);
+    this.save();
+    this.refusal = await subscribe(this.table.client, before, this.lists.current.symbols);
+    this.requestUpdate();
+  }
+
+  private save(): void {
+    const symbols = this.lists.hasEvery && !this.symbol ? undefined : this.lists.current.symbols;
+    const address: Address = { ...(!this.alone && symbols && { symbols }), ...(this.symbol && { symbol: this.symbol }), ...(this.sort && { sort: this.sort }), interval: this.interval };
+    writeAddress(address);
+    this.requestUpdate();
+  }
+
+  private async open(symbol: string): Promise<void> {
+    const before = this.symbol;
+    this.symbol = this.selected = symbol;
+    if (!this.opened) this.opened = openSymbol(symbol);
+    else void subscribe(this.opened.client, [before], [symbol]);
+    this.save();
+  }
+
+  private close(): void {
+    if (this.panel) this.panel = undefined;
+    else if (this.isRelayOpen) this.isRelayOpen = false;
+    else if (this.alone) location.assign(".");
+    else if (this.symbol) {
+      this.opened?.client.close();
+      this.opened = undefined;
+      this.symbol = "";
+      this.save();
+      this.querySelector<HTMLElement>(".scroller")?.focus();
+    } else this.filter = "";
+    this.requestUpdate();
+  }
+
+  private look(preferences: Preferences): void {
+    this.preferences = { ...preferences };
+    applyPreferences(preferences);
+    this.requestUpdate();
+  }
+
+  private authorize(token: string): void {
+    useToken(token);
+    this.connect();
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    const action = actionOf(event);
+    if (!action || (this.panel && action !== "close")) return;
+    event.preventDefault();
+    this.act(action);
+    this.requestUpdate();
+  }
+
+  private act(action: Action): void {
+    const table = this.priceTable;
+    switch (action) {
+      case "filter": return this.querySelector<HTMLInputElement>(".filter")?.focus();
+      case "down": return table?.move(1);
+      case "up": return table?.move(-1);
+      case "page-down": return table?.move(15);
+      case "page-up": return table?.move(-15);
+      case "open": {
+        const symbol = this.selected || table?.firstSymbol;
+        if (symbol) void this.open(symbol);
+        return;
+      }
+      case "close": return this.close();
+      case "remove": return this.removeSelected();
+      case "sort": return this.sortByNext();
+      case "turn": return this.sortBy(this.sort && { ...this.sort, descending: !this.sort.descending });
+      case "pause": return this.querySelector<FeedBar>("tp-feed-bar")?.toggle();
+      case "relay": this.isRelayOpen = !this.isRelayOpen; return;
+      case "help": this.panel = "keys"; return;
+      case "move-up": return this.shift(-1);
+      case "move-down": return this.shift(1);
+    }
+  }
+
+  private removeSelected(): void {
+    if (this.selected && !this.lists.hasEvery) void this.edit((lists) => lists.remove(this.selected));
+  }
+
+  private shift(by: number): void {
+    const at = this.lists.current.symbols.indexOf(this.selected);
+    if (at >= 0) void this.edit((lists) => lists.move(this.selected, at + by));
+  }
+
+  private sortBy(sort: Sort | undefined): void {
+    this.sort = sort;
+    this.save();
+  }
+
+  private sortByNext(): void {
+    const shown = COLUMNS.filter(({ isShown }) => isShown(this.table.market.features));
+    const next = shown[(shown.findIndex(({ id }) => id === this.sort?.column) + 1) % shown.length]!;
+    this.sortBy({ column: next.id, descending: !next.isText });
+  }
+
+  /** Makes a watchlist of the selected symbol, or an empty one. */
+  private create(): void {
+    void this.edit((lists) => lists.create("Watchlist", this.selected ? [this.selected] : []));
+  }
+
+  private notices() {
+    const { client } = this.table;
+    const unknown = [...client.unknown].filter((symbol) => symbol !== "*");
+    const texts = [...this.faults, this.refusal, this.gap, unknown.length ? `${unknown.join(", ")}: this feed has had no such symbol.` : ""];
+    return html`<p class="notices" role="alert">${texts.filter(Boolean).map((text) => html`<span>${text}</span>`)}</p>`;
+  }
+
+  /** The field for a token, where the server refuses the page without the right one. */
+  private access() {
+    const { state } = this.table.client;
+    if (state.state !== "refused") return nothing;
+    const needsToken = state.code === "unauthorized";
+    const submit = (event: SubmitEvent) => {
+      event.preventDefault();
+      this.authorize((event.target as HTMLFormElement).token.value.trim());
+    };
+    return html`<section class="access" aria-label="Access">
+      <h2>${needsToken ? (currentToken() ? "The server does not take this token" : "This server asks for a token") : "The server refuses this page"}</h2>
+      <p role="status">${state.message}</p>
+      ${needsToken || currentToken() ? html`<form @submit=${submit}>
+        <input name="token" type="password" aria-label="Token" placeholder="Token" autocomplete="off">
+        <button class="primary">Connect</button>
+      </form><p class="muted">The token stays in this tab, until the tab is closed.</p>` : nothing}
+      <button @click=${() => this.table.client.reconnect()}>Try again</button>
+    </section>`;
+  }
+
+  private dialog() {
+    const { panel } = this;
+    if (!panel) return nothing;
+    const symbols = this.lists.current.symbols;
+    return html`<div class="veil" @click=${(event: Event) => event.target === event.currentTarget && this.close()}>
+      <section class="dialog" role="dialog" aria-modal="true" aria-labelledby="dialog-title">
+        <header><h2 id="dialog-title">${PANELS[panel]}</h2><button class="quiet" aria-label="Close" title="Close (Esc)" @click=${this.close}>✕</button></header>
+        ${panel === "connect" ? html`<tp-connect .symbols=${this.alone ? [this.symbol] : symbols} .hasTokens=${this.info.tokens}></tp-connect>`
+          : panel === "settings" ? html`<tp-settings .preferences=${this.preferences} .owner=${this.table.client.access?.name ?? ""} .hasToken=${currentToken() !== ""}
+              @change-preferences=${(event: CustomEvent<Preferences>) => this.look(event.detail)} @forget=${() => this.authorize("")}></tp-settings>`
+          : sheet()}
+      </section>
+    </div>`;
+  }
+
+  override updated(): void {
+    const dialog = this.querySelector<HTMLElement>(".dialog");
+    if (dialog && !dialog.contains(document.activeElement)) dialog.querySelector<HTMLElement>("button")?.focus();
+  }
+
+  override render() {
+    const { client, market } = this.table;
+    const { lists, opened, symbol, watch } = this;
+    const status = statusOf(client, this.retryAt);
+    document.title = `${status.word.replace(/ in \d+ s/, "")} · tickerplant`;
+    document.body.dataset.stale = String(status.isStale);
+    const button = (panel: Panel, title: string) => html`<button aria-haspopup="dialog" @click=${() => { this.panel = panel; this.requestUpdate(); }}>${title}</button>`;
+    const detail = symbol && opened ? html`<tp-detail .symbol=${symbol} .interval=${this.interval} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
+      @interval=${(event: CustomEvent<Interval>) => { this.interval = event.detail; this.save(); }} @close=${() => this.close()}></tp-detail>` : nothing;
+    return html`<header class="top">
+        <h1><img src="" alt="" hidden>tickerplant</h1>
+        <p class="connection" role="status" data-tone=${status.tone}><b>${status.word}</b>${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>
+        ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.names} .filter=${this.filter} .version=${lists.current}
+          @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${this.create}
+          @rename=${(event: CustomEvent<string>) => this.edit((all) => all.rename(event.detail))} @delete=${() => this.edit((all) => all.delete())}
+          @add=${(event: CustomEvent<string>) => this.edit((all) => all.add(event.detail))}
+          @filter=${(event: CustomEvent<string>) => { this.filter = event.detail; this.requestUpdate(); }}></tp-watchlist-bar>`}
+        <nav aria-label="Panels">
+          ${button("connect", "Connect your own")}
+          <button aria-expanded=${this.isRelayOpen} @click=${() => { this.isRelayOpen = !this.isRelayOpen; this.requestUpdate(); }}>Relay${this.unread ? html` <span class="badge" aria-label="${this.unread} unread">${this.unread}</span>` : nothing}</button>
+          ${button("settings", "Settings")} ${button("keys", "Keys")}
+        </nav>
+      </header>
+      <tp-feed-bar role="region" aria-label="Feed" .watch=${watch} .client=${client} .time=${Date.parse(market.time)} .tick=${Date.now()}></tp-feed-bar>
+      ${this.notices()}
+      <main class=${this.alone ? "alone" : symbol ? "split" : "whole"}>
+        ${this.access()}
+        ${this.alone ? nothing : html`<tp-table .market=${market} .view=${this.view()} .selected=${this.selected} .look=${this.preferences}
+          @sort=${(event: CustomEvent<Sort | undefined>) => this.sortBy(event.detail)} @open=${(event: CustomEvent<string>) => this.open(event.detail)}
+          @select=${(event: CustomEvent<string>) => { this.selected = event.detail; this.requestUpdate(); }}
+          @ordered=${(event: CustomEvent<string>) => { this.rows = Number(event.detail); }}></tp-table>`}
+        ${detail}
+      </main>
+      <tp-relay .client=${client} .open=${this.isRelayOpen} .limit=${this.info.relayBytes} .closed=${this.relayClosed}
+        @close=${() => { this.isRelayOpen = false; this.requestUpdate(); }} @unread=${(event: CustomEvent<number>) => { this.unread = event.detail; this.requestUpdate(); }}
+        @closed=${(event: CustomEvent<string>) => { this.relayClosed = event.detail; this.requestUpdate(); }}></tp-relay>
+      <tp-status-bar role="contentinfo" .client=${client} .report=${watch.report} .receivedAt=${market.receivedAt} .rows=${this.alone ? 1 : this.rows} .version=${this.info.version} .tick=${Date.now()}></tp-status-bar>
+      ${this.dialog()}`;
+  }
+
+  /** Returns the view of the table. It is the same object as long as nothing changes. */
+  private view() {
+    const { lists, filter, sort } = this;
+    const symbols = lists.hasEvery ? undefined : lists.current.symbols;
+    const last = this.lastView;
+    if (last.symbols !== symbols || last.filter !== filter || last.sort !== sort) this.lastView = { symbols, filter, sort };
+    return this.lastView;
+  }
+
+  private lastView: { symbols: string[] | undefined; filter: string; sort: Sort | undefined } = { symbols: undefined, filter: "", sort: undefined };
+}
+
+customElements.define("tp-app", App);
