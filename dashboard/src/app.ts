@@ -8,10 +8,13 @@ import type { FeedBar } from "./feed/feed_bar";
 import { FeedWatch } from "./feed/feed_watch";
 import type { Instrument } from "./market/instrument";
 import type { Interval } from "./market/time";
+import { access } from "./panels/access";
 import "./panels/connect";
+import "./panels/dialog";
 import "./panels/relay";
 import type { Relay } from "./panels/relay";
 import "./panels/settings";
+import { icon } from "./panels/icons";
 import { actionOf, sheet, type Action } from "./panels/shortcuts";
 import "./panels/watchlist_bar";
 import { openSymbol, openTable, subscribe, type Session } from "./session/session";
@@ -19,6 +22,7 @@ import { currentToken, useToken } from "./session/token";
 import { readAddress, writeAddress, type Address, type Sort } from "./state/address";
 import { applyPreferences, loadPreferences, type Preferences } from "./state/preferences";
 import { Watchlists } from "./state/watchlists";
+import { Notices } from "./status/notices";
 import "./status/status_bar";
 import { statusOf } from "./status/status_words";
 import { COLUMNS } from "./table/columns";
@@ -49,14 +53,12 @@ class App extends LitElement {
   private relayClosed = "";
   private retryAt = 0;
   private rows = 0;
-  private gap = "";
-  private faults: string[];
-  private refusal = "";
+  private readonly notices = new Notices();
 
   constructor() {
     super();
     const { address, faults } = readAddress();
-    this.faults = faults;
+    this.notices.faults = faults;
     this.alone = Boolean(address.symbol && !address.symbols);
     this.lists = new Watchlists(this.alone ? undefined : address.symbols);
     this.sort = COLUMNS.some(({ id }) => id === address.sort?.column) ? address.sort : undefined;
@@ -85,14 +87,14 @@ class App extends LitElement {
     const symbols = this.alone ? [this.symbol] : this.lists.current.symbols;
     const session = this.alone ? openSymbol(this.symbol) : openTable(symbols, (changed) => this.changed(changed));
     this.table = session;
-    this.relayClosed = this.refusal = this.gap = "";
+    this.relayClosed = this.notices.refusal = "";
     session.client.on("state", (state) => this.entered(session.client, state));
     session.client.on("feed", ({ position }) => {
       if (position) this.priceTable?.sparklines.clear();
       this.requestUpdate();
     });
-    session.client.on("gap", ({ reason }) => {
-      this.gap = `Events are missing (${reason}), ${new Date().toTimeString().slice(0, 8)}.`;
+    session.client.on("gap", (gap) => {
+      this.notices.takeGap(gap);
       this.requestUpdate();
     });
     this.watch.follow(session.client);
@@ -141,7 +143,7 @@ class App extends LitElement {
     const before = this.lists.current.symbols;
     change(this.lists);
     this.save();
-    this.refusal = await subscribe(this.table.client, before, this.lists.current.symbols);
+    this.notices.refusal = await subscribe(this.table.client, before, this.lists.current.symbols);
     this.requestUpdate();
   }
 
@@ -243,51 +245,19 @@ class App extends LitElement {
     void this.edit((lists) => lists.create("Watchlist", this.selected ? [this.selected] : []));
   }
 
-  private notices() {
-    const { client } = this.table;
-    const unknown = [...client.unknown].filter((symbol) => symbol !== "*");
-    const texts = [...this.faults, this.refusal, this.gap, unknown.length ? `${unknown.join(", ")}: this feed has had no such symbol.` : ""];
-    return html`<p class="notices" role="alert">${texts.filter(Boolean).map((text) => html`<span>${text}</span>`)}</p>`;
-  }
-
-  /** The field for a token, where the server refuses the page without the right one. */
-  private access() {
-    const { state } = this.table.client;
-    if (state.state !== "refused") return nothing;
-    const needsToken = state.code === "unauthorized";
-    const submit = (event: SubmitEvent) => {
-      event.preventDefault();
-      this.authorize((event.target as HTMLFormElement).token.value.trim());
-    };
-    return html`<section class="access" aria-label="Access">
-      <h2>${needsToken ? (currentToken() ? "The server does not take this token" : "This server asks for a token") : "The server refuses this page"}</h2>
-      <p role="status">${state.message}</p>
-      ${needsToken || currentToken() ? html`<form @submit=${submit}>
-        <input name="token" type="password" aria-label="Token" placeholder="Token" autocomplete="off">
-        <button class="primary">Connect</button>
-      </form><p class="muted">The token stays in this tab, until the tab is closed.</p>` : nothing}
-      <button @click=${() => this.table.client.reconnect()}>Try again</button>
-    </section>`;
-  }
-
-  private dialog() {
-    const { panel } = this;
-    if (!panel) return nothing;
-    const symbols = this.lists.current.symbols;
-    return html`<div class="veil" @click=${(event: Event) => event.target === event.currentTarget && this.close()}>
-      <section class="dialog" role="dialog" aria-modal="true" aria-labelledby="dialog-title">
-        <header><h2 id="dialog-title">${PANELS[panel]}</h2><button class="quiet" aria-label="Close" title="Close (Esc)" @click=${this.close}>✕</button></header>
-        ${panel === "connect" ? html`<tp-connect .symbols=${this.alone ? [this.symbol] : symbols} .hasTokens=${this.info.tokens}></tp-connect>`
-          : panel === "settings" ? html`<tp-settings .preferences=${this.preferences} .owner=${this.table.client.access?.name ?? ""} .hasToken=${currentToken() !== ""}
-              @change-preferences=${(event: CustomEvent<Preferences>) => this.look(event.detail)} @forget=${() => this.authorize("")}></tp-settings>`
-          : sheet()}
-      </section>
-    </div>`;
-  }
-
-  override updated(): void {
-    const dialog = this.querySelector<HTMLElement>(".dialog");
-    if (dialog && !dialog.contains(document.activeElement)) dialog.querySelector<HTMLElement>("button")?.focus();
+  /** Returns the content of the open panel. */
+  private content() {
+    switch (this.panel) {
+      case "connect":
+        return html`<tp-connect .symbols=${this.alone ? [this.symbol] : this.lists.current.symbols} .hasTokens=${this.info.tokens}></tp-connect>`;
+      case "settings":
+        return html`<tp-settings .preferences=${this.preferences} .owner=${this.table.client.access?.name ?? ""} .hasToken=${currentToken() !== ""}
+          @change-preferences=${(event: CustomEvent<Preferences>) => this.look(event.detail)} @forget=${() => this.authorize("")}></tp-settings>`;
+      case "keys":
+        return sheet();
+      default:
+        return nothing;
+    }
   }
 
   override render() {
@@ -296,11 +266,12 @@ class App extends LitElement {
     const status = statusOf(client, this.retryAt);
     document.title = `${status.word.replace(/ in \d+ s/, "")} · tickerplant`;
     document.body.dataset.stale = String(status.isStale);
-    const button = (panel: Panel, title: string) => html`<button aria-haspopup="dialog" @click=${() => { this.panel = panel; this.requestUpdate(); }}>${title}</button>`;
+    const button = (panel: Panel) => html`<button aria-haspopup="dialog" aria-label=${PANELS[panel]} title=${PANELS[panel]}
+      @click=${() => { this.panel = panel; this.requestUpdate(); }}>${icon(panel)}${panel === "connect" ? html`<span class="label">${PANELS[panel]}</span>` : nothing}</button>`;
     const detail = symbol && opened ? html`<tp-detail .symbol=${symbol} .interval=${this.interval} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
       @interval=${(event: CustomEvent<Interval>) => { this.interval = event.detail; this.save(); }} @close=${() => this.close()}></tp-detail>` : nothing;
     return html`<header class="top">
-        <h1><img src="" alt="" hidden>tickerplant</h1>
+        <h1>tickerplant</h1>
         <p class="connection" role="status" data-tone=${status.tone}><b>${status.word}</b>${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>
         ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.names} .filter=${this.filter} .version=${lists.current}
           @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${this.create}
@@ -308,18 +279,21 @@ class App extends LitElement {
           @add=${(event: CustomEvent<string>) => this.edit((all) => all.add(event.detail))}
           @filter=${(event: CustomEvent<string>) => { this.filter = event.detail; this.requestUpdate(); }}></tp-watchlist-bar>`}
         <nav aria-label="Panels">
-          ${button("connect", "Connect your own")}
-          <button aria-expanded=${this.isRelayOpen} @click=${() => { this.isRelayOpen = !this.isRelayOpen; this.requestUpdate(); }}>Relay${this.unread ? html` <span class="badge" aria-label="${this.unread} unread">${this.unread}</span>` : nothing}</button>
-          ${button("settings", "Settings")} ${button("keys", "Keys")}
+          ${button("connect")}
+          <button aria-expanded=${this.isRelayOpen} aria-label="Relay" title="Messages of clients (r)" @click=${() => { this.isRelayOpen = !this.isRelayOpen; this.requestUpdate(); }}>
+            ${icon("relay")}<span class="label">Relay</span>${this.unread ? html`<span class="badge" aria-label="${this.unread} unread">${this.unread}</span>` : nothing}</button>
+          ${button("settings")} ${button("keys")}
         </nav>
       </header>
       <tp-feed-bar role="region" aria-label="Feed" .watch=${watch} .client=${client} .time=${Date.parse(market.time)} .tick=${Date.now()}></tp-feed-bar>
-      ${this.notices()}
+      ${this.notices.render(client, () => this.requestUpdate())}
       <main class=${this.alone ? "alone" : symbol ? "split" : "whole"}>
-        ${this.access()}
+        ${access(client.state, (token) => this.authorize(token), () => client.reconnect())}
         ${this.alone ? nothing : html`<tp-table .market=${market} .view=${this.view()} .selected=${this.selected} .look=${this.preferences}
           @sort=${(event: CustomEvent<Sort | undefined>) => this.sortBy(event.detail)} @open=${(event: CustomEvent<string>) => this.open(event.detail)}
           @select=${(event: CustomEvent<string>) => { this.selected = event.detail; this.requestUpdate(); }}
+          @remove-symbol=${(event: CustomEvent<string>) => this.edit((all) => all.remove(event.detail))}
+          @move-symbol=${(event: CustomEvent<{ symbol: string; to: number }>) => this.edit((all) => all.move(event.detail.symbol, event.detail.to))}
           @ordered=${(event: CustomEvent<string>) => { this.rows = Number(event.detail); }}></tp-table>`}
         ${detail}
       </main>
@@ -327,7 +301,7 @@ class App extends LitElement {
         @close=${() => { this.isRelayOpen = false; this.requestUpdate(); }} @unread=${(event: CustomEvent<number>) => { this.unread = event.detail; this.requestUpdate(); }}
         @closed=${(event: CustomEvent<string>) => { this.relayClosed = event.detail; this.requestUpdate(); }}></tp-relay>
       <tp-status-bar role="contentinfo" .client=${client} .report=${watch.report} .receivedAt=${market.receivedAt} .rows=${this.alone ? 1 : this.rows} .version=${this.info.version} .tick=${Date.now()}></tp-status-bar>
-      ${this.dialog()}`;
+      <tp-dialog .heading=${this.panel ? PANELS[this.panel] : ""} .content=${this.content()} @close-dialog=${() => this.close()}></tp-dialog>`;
   }
 
   /** Returns the view of the table. It is the same object as long as nothing changes. */

@@ -9,6 +9,8 @@ import type { Sparkline } from "./sparkline";
 /** What a cell needs to draw itself. */
 export interface Moment {
   now: number;
+  /** Whether the rows are in an order that a person may change. */
+  isOrdered: boolean;
   /** The lines of the sparklines, and the width and the colours in which they are drawn. */
   trendWidth: number;
   sparkline: (symbol: string) => Sparkline;
@@ -47,8 +49,11 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
   switch (id) {
     case "symbol": {
       const name = text(cell, "name"), halted = text(cell, "halted");
+      const remove = cell.appendChild(document.createElement("button"));
+      Object.assign(remove, { className: "quiet remove", textContent: "✕", tabIndex: -1 });
       return (instrument) => {
         name(instrument.symbol);
+        if (remove.title !== `Remove ${instrument.symbol}`) remove.title = `Remove ${instrument.symbol}`;
         halted(instrument.halted && "halted");
         cell.title = instrument.halted ? `Halted: ${instrument.halted}` : "";
       };

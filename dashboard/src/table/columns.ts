@@ -27,13 +27,13 @@ const always = () => true;
 const number = (text: string) => (text ? Number(text) : undefined);
 
 export const COLUMNS: Column[] = [
-  { id: "symbol", title: "Symbol", description: "Symbol", width: 108, share: 1, isText: true, rank: 0,
+  { id: "symbol", title: "Symbol", description: "Symbol", width: 96, share: 1, isText: true, rank: 0,
     isShown: always, value: ({ symbol }) => symbol },
-  { id: "last", title: "Last", description: "Last price", width: 92, share: 1, rank: 0,
+  { id: "last", title: "Last", description: "Last price", width: 86, share: 1, rank: 0,
     isShown: ({ trades }) => trades, value: ({ last }) => number(last) },
   { id: "change", title: "Change", description: "Change of the day", width: 86, share: 1, rank: 4,
     isShown: ({ trades }) => trades, value: ({ change }) => number(change) },
-  { id: "change_percent", title: "Change %", description: "Change of the day in percent", width: 92, share: 1, rank: 1,
+  { id: "change_percent", title: "Change %", description: "Change of the day in percent", width: 88, share: 1, rank: 1,
     isShown: ({ trades }) => trades, value: ({ changePercent }) => number(changePercent) },
   { id: "bid", title: "Bid × size", description: "Best bid and its size", width: 138, share: 1.2, rank: 6,
     isShown: ({ quotes }) => quotes, value: ({ bid }) => number(bid) },
@@ -47,7 +47,7 @@ export const COLUMNS: Column[] = [
     share: 1.8, rank: 5, isShown: ({ trades }) => trades,
     value: ({ last, low, high }) =>
       low && high && low !== high ? (Number(last) - Number(low)) / (Number(high) - Number(low)) : undefined },
-  { id: "trend", title: "Last hour", description: "Last prices of one hour of market time", width: 104, share: 1.6, rank: 2,
+  { id: "trend", title: "Last hour", description: "Last prices of one hour of market time", width: 100, share: 1.6, rank: 2,
     isShown: ({ trades }) => trades, value: ({ changePercent }) => number(changePercent) },
   { id: "age", title: "Age", description: "Time since this page got an event of the symbol", width: 56, share: 0.4, rank: 8,
     isShown: always, value: ({ receivedAt }) => (receivedAt ? -receivedAt : undefined) },

@@ -7,6 +7,9 @@ import type { Column } from "./columns";
 /** The height of a row in pixels. The style sheet has the same height. */
 export const ROW_HEIGHT = 34;
 
+/** A row without an event for so many milliseconds looks old. */
+const OLD = 60_000;
+
 export class Row {
   readonly element = document.createElement("div");
   private readonly draws: ((instrument: Instrument, moment: Moment) => void)[];
@@ -35,6 +38,9 @@ export class Row {
     if (element.dataset.symbol !== instrument.symbol) element.dataset.symbol = instrument.symbol;
     const selected = String(isSelected);
     if (element.getAttribute("aria-selected") !== selected) element.setAttribute("aria-selected", selected);
+    const old = String(Date.now() - instrument.receivedAt > OLD);
+    if (element.dataset.old !== old) element.dataset.old = old;
+    if (element.draggable !== moment.isOrdered) element.draggable = moment.isOrdered;
     for (const draw of this.draws) draw(instrument, moment);
   }
 }

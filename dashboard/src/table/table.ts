@@ -39,7 +39,7 @@ export class PriceTable extends LitElement {
   private scroller!: HTMLElement;
   private body!: HTMLElement;
   private moment: Moment = {
-    now: 0, trendWidth: 0, sparkline: (symbol) => this.sparklines.of(symbol), colours: { up: "", down: "", upFill: "", downFill: "" },
+    now: 0, isOrdered: false, trendWidth: 0, sparkline: (symbol) => this.sparklines.of(symbol), colours: { up: "", down: "", upFill: "", downFill: "" },
   };
   private readonly drawNow = () => this.drawRows();
 
@@ -132,6 +132,7 @@ export class PriceTable extends LitElement {
       this.body.append(row.element);
     }
     this.moment.now = now;
+    this.moment.isOrdered = this.view.symbols !== undefined && !this.view.sort && !this.view.filter;
     let isFlashing = false;
     // A row of the table always uses the same element modulo the number of elements. So a scroll changes few of them.
     const size = this.rows.length;
@@ -194,14 +195,35 @@ export class PriceTable extends LitElement {
   }
 
   private clicked(event: MouseEvent): void {
-    const symbol = (event.target as HTMLElement).closest<HTMLElement>(".row")?.dataset.symbol;
-    if (symbol) this.tell("open", symbol);
+    const symbol = symbolOf(event);
+    if (symbol) this.tell((event.target as HTMLElement).closest(".remove") ? "remove-symbol" : "open", symbol);
+  }
+
+  // A person drags a row to another place of the watchlist.
+
+  private dragged = "";
+
+  private dragBegins(event: DragEvent): void {
+    this.dragged = symbolOf(event) ?? "";
+  }
+
+  private dragOver(event: DragEvent): void {
+    if (!this.dragged) return;
+    event.preventDefault();
+    for (const { element } of this.rows) element.toggleAttribute("data-target", element.dataset.symbol === symbolOf(event));
+  }
+
+  private dragEnds(event: DragEvent): void {
+    const to = this.order.findIndex(({ symbol }) => symbol === symbolOf(event));
+    for (const { element } of this.rows) element.removeAttribute("data-target");
+    if (this.dragged && event.type === "drop" && to >= 0) this.tell("move-symbol", { symbol: this.dragged, to });
+    this.dragged = "";
   }
 
   override render() {
     const { sort } = this.view;
     const columns = this.columns.length ? this.columns : COLUMNS;
-    return html`<div class="scroller" role="grid" tabindex="0" aria-label="Prices" @scroll=${this.draw} @click=${this.clicked}>
+    return html`<div class="scroller ${this.view.symbols ? "editable" : ""}" role="grid" tabindex="0" aria-label="Prices" @scroll=${this.draw} @click=${this.clicked}>
       <div class="head" role="row" aria-rowindex="1">
         ${columns.map((column) => {
           const isSorted = sort?.column === column.id;
@@ -213,9 +235,14 @@ export class PriceTable extends LitElement {
           </div>`;
         })}
       </div>
-      <div class="body" role="rowgroup"></div>
+      <div class="body" role="rowgroup" @dragstart=${this.dragBegins} @dragover=${this.dragOver} @drop=${this.dragEnds} @dragend=${this.dragEnds}></div>
     </div>`;
   }
+}
+
+/** Returns the symbol of the row in which an event happened. */
+function symbolOf(event: Event): string | undefined {
+  return (event.target as HTMLElement).closest<HTMLElement>(".row")?.dataset.symbol;
 }
 
 customElements.define("tp-table", PriceTable);

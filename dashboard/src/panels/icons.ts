@@ -1,0 +1,13 @@
+// The icons of the buttons at the top.
+
+import { svg, type SVGTemplateResult, html } from "lit";
+
+const PATHS: Record<string, SVGTemplateResult> = {
+  connect: svg`<path d="M6 4 2 8l4 4M10 4l4 4-4 4"/>`,
+  relay: svg`<path d="M2.5 3h11v8h-6l-3 2.5V11h-2z"/>`,
+  settings: svg`<path d="M2 4.5h7M12 4.5h2M2 11.5h2M7 11.5h7"/><circle cx="10.5" cy="4.5" r="1.5"/><circle cx="5.5" cy="11.5" r="1.5"/>`,
+  keys: svg`<path d="M6 6.2a2 2 0 1 1 2.9 1.8c-.6.3-.9.7-.9 1.4M8 12v.1"/>`,
+};
+
+/** Returns an icon. */
+export const icon = (name: string) => html`<svg viewBox="0 0 16 16" aria-hidden="true">${PATHS[name]}</svg>`;
