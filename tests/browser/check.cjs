@@ -1,10 +1,13 @@
-// Tests the page, the README's snippet and the Server-Sent Events in a browser.
+// Tests the dashboard, the plain page, the README's snippet and the Server-Sent Events in a browser.
 
 const { rmSync } = require("node:fs");
 const { chromium } = require("playwright-core");
 const { FOLDER } = require("./support.cjs");
 
-const all = { ...require("./plain_page.cjs"), ...require("./snippet.cjs"), ...require("./event_source.cjs") };
+const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay",
+  "plain_page", "snippet", "event_source"];
+const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
+
 
 /** The checks whose names contain the first argument of the command, or all checks. */
 const checks = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(process.argv[2] ?? "")));

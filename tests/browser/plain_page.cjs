@@ -4,22 +4,7 @@ const assert = require("node:assert/strict");
 const { readFileSync, writeFileSync } = require("node:fs");
 const { connect } = require("node:net");
 const { join } = require("node:path");
-const { FOLDER, serve, startProxy } = require("./support.cjs");
-
-/** Returns the flags of a server with one token, `secret`, that has these permissions. */
-function withToken(permissions) {
-  const file = join(FOLDER, "tokens.toml");
-  // The hash is from `printf %s secret | sha256sum`.
-  writeFileSync(file, `[[auth.tokens]]\nname = "dashboard"\n${permissions}\n` +
-    'sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"\n');
-  return ["--feed", "simulated", "--config", file];
-}
-
-/** Controls the feed. */
-async function control(address, command) {
-  const response = await fetch(`http://${address}/api/v1/feed`, { method: "POST", body: JSON.stringify(command) });
-  assert.equal(response.status, 200);
-}
+const { FOLDER, control, serve, startProxy, withToken } = require("./support.cjs");
 
 /** Waits until the page's status equals this text or matches this pattern. */
 async function status(page, text) {

@@ -27,10 +27,21 @@ export class Scrubber extends LitElement {
   private point(event: PointerEvent): void {
     const track = event.currentTarget as HTMLElement;
     const { left, width } = track.getBoundingClientRect();
-    const share = Math.max(0, Math.min(1, (event.clientX - left) / width));
-    const bubble = this.querySelector<HTMLElement>(".preview")!;
-    bubble.textContent = dateAndTime(this.from + share * (this.to - this.from));
-    bubble.style.left = `${share * 100}%`;
+    this.preview(this.from + Math.max(0, Math.min(1, (event.clientX - left) / width)) * (this.to - this.from));
+  }
+
+  /** Writes a time into the bubble, and puts the bubble there. */
+  private preview(time: number): void {
+    const bubble = this.querySelector<HTMLElement>(".preview");
+    if (!bubble) return;
+    bubble.textContent = dateAndTime(time);
+    bubble.style.left = `${this.share(time) * 100}%`;
+  }
+
+  /** Returns how far a time is between the two ends, from 0 to 1. */
+  private share(time: number): number {
+    const share = (time - this.from) / (this.to - this.from);
+    return Number.isFinite(share) ? Math.max(0, Math.min(1, share)) : 0;
   }
 
   private drag(event: Event): void {
@@ -44,8 +55,8 @@ export class Scrubber extends LitElement {
   }
 
   override updated(): void {
-    const share = this.isKnown ? Math.max(0, Math.min(1, ((this.dragged ?? this.at) - this.from) / (this.to - this.from))) : 0;
-    this.style.setProperty("--done", `${(Number.isFinite(share) ? share : 0) * 100}%`);
+    this.style.setProperty("--done", `${this.share(this.dragged ?? this.at) * 100}%`);
+    if (this.dragged !== undefined) this.preview(this.dragged);
   }
 
   override render() {
@@ -57,7 +68,7 @@ export class Scrubber extends LitElement {
       <span class="track" @pointermove=${this.point}>
         <input type="range" aria-label="Market time" aria-valuetext=${dateAndTime(at)} min=${this.from} max=${this.to} step="1000"
           .value=${String(at)} ?disabled=${this.locked !== ""} title=${this.locked} @input=${this.drag} @change=${this.drop}>
-        <output class="preview" aria-hidden="true">${dateAndTime(at)}</output>
+        <span class="preview" aria-hidden="true"></span>
       </span>
       <span class="end">${end(this.to)}</span>`;
   }

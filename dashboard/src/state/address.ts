@@ -30,10 +30,19 @@ export function readAddress(): { address: Address; faults: string[] } {
     else if (name === "sort") address.sort = { column: value.replace(/^-/, ""), descending: value.startsWith("-") };
     else if (name === "interval" && Object.hasOwn(INTERVALS, value)) address.interval = value as Interval;
     else if (name === "interval") faults.push(`"${value}" is not an interval; intervals are ${Object.keys(INTERVALS).join(", ")}.`);
-    else if (name === "token") useToken(value);
+    else if (name === "token") hide(value);
     else faults.push(`This page has no parameter "${name}". Its parameters are ${PARAMETERS.join(", ")}.`);
   }
   return { address, faults };
+}
+
+/** Keeps a token for this tab, and takes it out of the address bar, because people see and copy the address. */
+function hide(token: string): void {
+  useToken(token);
+  const url = new URL(location.href);
+  url.searchParams.delete("token");
+  url.search = url.search.replaceAll("%2C", ",").replaceAll("%2A", "*");
+  history.replaceState(null, "", url);
 }
 
 /** Returns the query of an address. Commas, slashes and colons stay readable. */
