@@ -31,6 +31,8 @@ await build({
 
 /** Returns the folder of the package that has a module, or nothing for our own modules. */
 function packageOf(module) {
+  // Vite adds a module of its own, which loads the chart when it is needed.
+  if (module.startsWith("\0vite")) return join(here, "node_modules/vite");
   return module.match(/^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0];
 }
 

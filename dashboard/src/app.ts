@@ -44,6 +44,8 @@ class App extends LitElement {
   private selected = "";
   private sort: Sort | undefined;
   private interval: Interval = "1m";
+  /** Whether a person has chosen the interval. */
+  private isChosen = false;
   private filter = "";
   private names: string[] = [];
   private info: { version: string; tokens: boolean; relayBytes: number } = { version: "", tokens: false, relayBytes: 0 };
@@ -63,6 +65,7 @@ class App extends LitElement {
     this.lists = new Watchlists(this.alone ? undefined : address.symbols);
     this.sort = COLUMNS.some(({ id }) => id === address.sort?.column) ? address.sort : undefined;
     this.interval = address.interval ?? "1m";
+    this.isChosen = address.interval !== undefined;
     this.symbol = this.selected = address.symbol ?? "";
     applyPreferences(this.preferences);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.look(this.preferences));
@@ -149,7 +152,7 @@ class App extends LitElement {
 
   private save(): void {
     const symbols = this.lists.hasEvery && !this.symbol ? undefined : this.lists.current.symbols;
-    const address: Address = { ...(!this.alone && symbols && { symbols }), ...(this.symbol && { symbol: this.symbol }), ...(this.sort && { sort: this.sort }), interval: this.interval };
+    const address: Address = { ...(!this.alone && symbols && { symbols }), ...(this.symbol && { symbol: this.symbol }), ...(this.sort && { sort: this.sort }), ...(this.isChosen && { interval: this.interval }) };
     writeAddress(address);
     this.requestUpdate();
   }
@@ -159,6 +162,12 @@ class App extends LitElement {
     this.symbol = this.selected = symbol;
     if (!this.opened) this.opened = openSymbol(symbol);
     else void subscribe(this.opened.client, [before], [symbol]);
+    this.save();
+  }
+
+  private choose(interval: Interval): void {
+    this.interval = interval;
+    this.isChosen = true;
     this.save();
   }
 
@@ -268,8 +277,9 @@ class App extends LitElement {
     document.body.dataset.stale = String(status.isStale);
     const button = (panel: Panel) => html`<button aria-haspopup="dialog" aria-label=${PANELS[panel]} title=${PANELS[panel]}
       @click=${() => { this.panel = panel; this.requestUpdate(); }}>${icon(panel)}${panel === "connect" ? html`<span class="label">${PANELS[panel]}</span>` : nothing}</button>`;
-    const detail = symbol && opened ? html`<tp-detail .symbol=${symbol} .interval=${this.interval} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
-      @interval=${(event: CustomEvent<Interval>) => { this.interval = event.detail; this.save(); }} @close=${() => this.close()}></tp-detail>` : nothing;
+    const detail = symbol && opened ? html`<tp-detail .symbol=${symbol} .interval=${this.interval} .chosen=${this.isChosen} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
+      @interval=${(event: CustomEvent<Interval>) => { this.interval = event.detail; this.requestUpdate(); }}
+      @choose=${(event: CustomEvent<Interval>) => this.choose(event.detail)} @close=${() => this.close()}></tp-detail>` : nothing;
     return html`<header class="top">
         <h1>tickerplant</h1>
         <p class="connection" role="status" data-tone=${status.tone}><b>${status.word}</b>${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>

@@ -2,20 +2,16 @@
 
 const { rmSync } = require("node:fs");
 const { chromium } = require("playwright-core");
+const { FLAGS } = require("./browser.cjs");
 const { FOLDER } = require("./support.cjs");
 
-const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay",
+const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay", "dashboard/accessibility",
   "plain_page", "snippet", "event_source"];
 const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
 
 
 /** The checks whose names contain the first argument of the command, or all checks. */
 const checks = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(process.argv[2] ?? "")));
-
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-  // The plain page comes from the test, so the browser takes it for a page of the internet.
-  "--disable-features=LocalNetworkAccessChecks", "--host-resolver-rules=MAP ticks.example 127.0.0.1"];
 
 (async () => {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });

@@ -11,7 +11,7 @@ const FOLDER = mkdtempSync(join(tmpdir(), "tickerplant-browser-"));
 
 /** Starts a server on a free port. Returns its process and a promise of its address. */
 function serve(flags, env = {}) {
-  const server = spawn("target/debug/tickerplant", ["--listen", "127.0.0.1:0", ...flags],
+  const server = spawn(process.env.TICKERPLANT ?? "target/debug/tickerplant", ["--listen", "127.0.0.1:0", ...flags],
     { stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, ...env } });
   const address = new Promise((resolve, reject) => {
     let log = "";

@@ -13,14 +13,18 @@ import { LastTrades } from "./trades";
 
 /** How many bars the chart loads. */
 const BARS = 600;
+/** With fewer minutes than this, the chart begins with seconds. */
+const FEW_BARS = 12;
 /** How long the bars wait to be read again after a late trade or a finished candle, in milliseconds. */
 const CORRECT_AFTER = 400;
 
 export class Detail extends LitElement {
-  static override properties = { symbol: {}, interval: {}, market: {}, client: {}, alone: { type: Boolean }, look: {}, fault: { state: true } };
+  static override properties = { symbol: {}, interval: {}, chosen: { type: Boolean }, market: {}, client: {}, alone: { type: Boolean }, look: {}, fault: { state: true } };
 
   declare symbol: string;
   declare interval: Interval;
+  /** Whether a person has chosen the interval. */
+  declare chosen: boolean;
   declare market: Market;
   declare client: Client;
   /** Whether the page shows this symbol alone. */
@@ -97,6 +101,7 @@ export class Detail extends LitElement {
     try {
       const list = await this.bars(BARS);
       if (load !== this.loads) return;
+      if (!this.chosen && this.interval === "1m" && list.length < FEW_BARS) return this.tell("interval", "1s");
       this.candles.load(INTERVALS[this.interval], list);
       this.fault = "";
     } catch (error) {
@@ -163,7 +168,7 @@ export class Detail extends LitElement {
         <span class="price">${price(i.last)}</span>
         <span class="move" data-direction=${direction}>
           ${direction === "flat" ? "" : direction === "up" ? "▲" : "▼"}
-          ${i.change ? `${signed(grouped(i.change, i.decimals))} (${signed(i.changePercent)}%)` : ""}
+          ${i.change ? `${signed(grouped(i.change, i.decimals))} (${signed(grouped(i.changePercent, 2))}%)` : ""}
         </span>
         <span class="tools">
           ${this.alone
@@ -183,7 +188,7 @@ export class Detail extends LitElement {
       <div class="chart-bar">
         <div class="segments" role="group" aria-label="Interval">
           ${(Object.keys(INTERVALS) as Interval[]).map((interval) => html`<button aria-pressed=${interval === this.interval}
-            @click=${() => this.tell("interval", interval)}>${interval}</button>`)}
+            @click=${() => this.tell("choose", interval)}>${interval}</button>`)}
         </div>
         <p class="legend">${this.legend(candle, i.decimals)}</p>
       </div>

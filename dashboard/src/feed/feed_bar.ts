@@ -63,7 +63,8 @@ export class FeedBar extends LitElement {
     const detail = this.client.feed?.detail ?? report?.detail;
     const [from, to] = this.watch.extent;
     const speed = String(report?.speed ?? 1);
-    const speeds = report?.kind === "simulated" ? SPEEDS.filter((one) => one !== "max") : SPEEDS;
+    const hasMax = report?.kind !== "simulated" || this.watch.isRepeatable;
+    const speeds = SPEEDS.filter((one) => one !== "max" || hasMax);
     const ends = report?.ends_in_ms;
     const sourceText = this.source();
     return html`<div class="source" title=${report?.files?.join("\n") ?? sourceText}>

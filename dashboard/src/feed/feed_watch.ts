@@ -69,9 +69,18 @@ export class FeedWatch {
     return Number.isFinite(from) && Number.isFinite(to) ? "" : "A simulation has no other times to jump to.";
   }
 
-  /** Returns the first and the last market time of the feed, in milliseconds. A simulation has no last time yet. */
+  /** Whether the feed is a simulation that can go back to its start. */
+  get isRepeatable(): boolean {
+    return this.start !== undefined;
+  }
+
+  /** Returns the first and the last market time of the feed, in milliseconds. The last one of a simulation is now. */
   get extent(): [number, number] {
-    const { first, last } = this.report ?? {};
-    return [Date.parse(first ?? ""), Date.parse(last ?? "")];
+    const { first, last, position } = this.report ?? {};
+    return [Date.parse(first ?? this.start ?? ""), Date.parse(last ?? (this.isRepeatable ? position : undefined) ?? "")];
+  }
+
+  private get start(): string | undefined {
+    return (this.report as { start?: string } | undefined)?.start;
   }
 }

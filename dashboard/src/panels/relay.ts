@@ -74,7 +74,7 @@ export class Relay extends LitElement {
   }
 
   override updated(changed: Map<string, unknown>): void {
-    const log = this.querySelector("ol");
+    const log = this.querySelector(".log");
     if (log) log.scrollTop = log.scrollHeight;
     if (changed.has("open") && this.open) this.querySelector("input")?.focus();
   }
@@ -108,9 +108,9 @@ export class Relay extends LitElement {
     return html`<aside class="drawer" aria-label="Relay" ?hidden=${!this.open}>
       <header><h2>Relay</h2><button class="quiet" aria-label="Close the relay" title="Close (Esc)" @click=${() => this.tell("close", undefined)}>✕</button></header>
       <p class="muted">Everybody who is connected receives what you send, and so do you.</p>
-      <ol role="log" aria-label="Relayed messages" tabindex="0">
+      <div class="log" role="log" aria-label="Relayed messages" tabindex="0"><ol>
         ${this.said.map(({ from, text, at, isOwn }) => html`<li class=${isOwn ? "own" : ""}><span class="who">${isOwn ? "you" : from}<time>${at}</time></span><span class="text">${text}</span></li>`)}
-      </ol>
+      </ol></div>
       <form @submit=${this.send}>
         <input aria-label="Message" placeholder="Message to everybody" autocomplete="off" .value=${this.draft} ?disabled=${closed !== ""}
           aria-describedby="relay-note" @input=${(event: Event) => { this.draft = (event.target as HTMLInputElement).value; }}>

@@ -31,7 +31,7 @@ with connect("${ws}/ws?symbols=${list}"${header}) as socket:
     for frame in map(json.loads, socket):
         print(frame)` },
     { title: "curl", note: "One frame a line.", code: `curl -N${bearer} '${http}/ndjson?symbols=${list}'` },
-    { title: "websocat", note: "A WebSocket in a terminal.", code: `websocat${bearer} '${ws}/ws?symbols=${list}'` },
+    { title: "websocat", note: "A WebSocket in a terminal.", code: `websocat${hasTokens ? " -H='Authorization: Bearer TOKEN'" : ""} '${ws}/ws?symbols=${list}'` },
     { title: "EventSource", note: "In a page, without a library.", code:
 `const source = new EventSource("${http}/sse?symbols=${list}${inUrl}");
 source.addEventListener("trade", ({ data }) => console.log(JSON.parse(data)));` },

@@ -77,7 +77,7 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
       return ({ changePercent }) => {
         const direction = directionOf(changePercent);
         arrow(ARROWS[direction]);
-        change(changePercent ? `${signed(changePercent)}%` : "–");
+        change(changePercent ? `${signed(grouped(changePercent, 2))}%` : "–");
         mark(cell, "direction", direction);
       };
     }

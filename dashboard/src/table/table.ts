@@ -37,6 +37,10 @@ export class PriceTable extends LitElement {
   private generation = -1;
   private timer: number | undefined;
   private scroller!: HTMLElement;
+  // The place and the size of the view. Asking the browser for them while drawing would make it lay out the page.
+  private top = 0;
+  private height = 0;
+  private width = 0;
   private body!: HTMLElement;
   private moment: Moment = {
     now: 0, isOrdered: false, trendWidth: 0, sparkline: (symbol) => this.sparklines.of(symbol), colours: { up: "", down: "", upFill: "", downFill: "" },
@@ -51,9 +55,15 @@ export class PriceTable extends LitElement {
     this.scroller = this.querySelector(".scroller")!;
     this.body = this.querySelector(".body")!;
     new ResizeObserver(() => {
+      this.height = this.scroller.clientHeight;
+      this.width = this.scroller.clientWidth;
       this.columns = [];
       this.draw();
     }).observe(this.scroller);
+    this.scroller.addEventListener("scroll", () => {
+      this.top = this.scroller.scrollTop;
+      this.draw();
+    }, { passive: true });
     setInterval(() => this.draw(), SORT_EVERY);
   }
 
@@ -108,8 +118,8 @@ export class PriceTable extends LitElement {
   }
 
   private range(): [number, number] {
-    const first = Math.max(0, Math.floor(this.scroller.scrollTop / ROW_HEIGHT) - SPARE);
-    const count = Math.ceil(this.scroller.clientHeight / ROW_HEIGHT) + 2 * SPARE;
+    const first = Math.max(0, Math.floor(this.top / ROW_HEIGHT) - SPARE);
+    const count = Math.ceil(this.height / ROW_HEIGHT) + 2 * SPARE;
     return [first, Math.min(this.order.length, first + count)];
   }
 
@@ -156,7 +166,7 @@ export class PriceTable extends LitElement {
 
   /** Chooses the columns and makes the rows anew. */
   private layOut(): void {
-    this.columns = fitting(this.market.features, this.scroller.clientWidth);
+    this.columns = fitting(this.market.features, this.width);
     for (const { element } of this.rows) element.remove();
     this.rows = [];
     this.style.setProperty("--columns", template(this.columns));
@@ -223,7 +233,7 @@ export class PriceTable extends LitElement {
   override render() {
     const { sort } = this.view;
     const columns = this.columns.length ? this.columns : COLUMNS;
-    return html`<div class="scroller ${this.view.symbols ? "editable" : ""}" role="grid" tabindex="0" aria-label="Prices" @scroll=${this.draw} @click=${this.clicked}>
+    return html`<div class="scroller ${this.view.symbols ? "editable" : ""}" role="grid" tabindex="0" aria-label="Prices" @click=${this.clicked}>
       <div class="head" role="row" aria-rowindex="1">
         ${columns.map((column) => {
           const isSorted = sort?.column === column.id;
