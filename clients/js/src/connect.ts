@@ -274,7 +274,8 @@ export function connect(options: Options = {}): Client {
       counts.conflated += more;
       emit("conflated", more);
     }
-    if (heartbeatAt <= mendUntil) void mend();
+    if (store.hasNewDay || heartbeatAt <= mendUntil) void mend();
+    store.hasNewDay = false;
     heartbeatAt = now;
   };
 

@@ -167,7 +167,7 @@ export function keepConnected(
   const ask = async (certainty: number) => {
     const own = drop();
     user.lost();
-    let cause: unknown = "the server answers, but there is no WebSocket; is there a proxy in between?";
+    let cause: unknown = "the server answers, but not by WebSocket; is a proxy in between?";
     try {
       await http.get("info");
       blocked += certainty;

@@ -41,7 +41,7 @@ export function fold(before: FoldedDay | undefined, event: TradeFrame | BarFrame
     if (isSame && date === before.date) {
       next.open = day.open;
       if (isAbove(day.high, high)) next.high = day.high;
-      if (isAbove(low, day.low)) next.low = day.low;
+      if (!isAbove(day.low, low)) next.low = day.low;
       if (day.volume) next.volume = volume ? add(day.volume, volume) : day.volume;
     }
   }

@@ -30,7 +30,7 @@ export class Http {
 
   constructor(base: URL, token: string | undefined, fetch: typeof globalThis.fetch | undefined) {
     this.base = base;
-    this.#init = { cache: "no-store", ...(token && { headers: { Authorization: `Bearer ${token}` } }) };
+    this.#init = token ? { headers: { Authorization: `Bearer ${token}` } } : {};
     this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request));
   }
 

@@ -42,6 +42,11 @@ class StoredRow implements Row {
     if (!isCorrection) this.#delivered = seq;
   }
 
+  /** The date of the day. */
+  get date(): string | undefined {
+    return this.#day?.date;
+  }
+
   /** Adds an update. Returns false if it was delivered before. */
   add(update: Update): boolean {
     const { seq, time, type } = update;
@@ -61,6 +66,11 @@ export class Store {
   readonly rows = new Map<string, StoredRow>();
   /** The symbols whose day has changed since their last snapshot. */
   readonly folded = new Set<string>();
+  /**
+   * Whether a day has begun. A snapshot does not say its date. If its newest trade came late, from the day before, what
+   * seems to be a new day is the present one, and only the server knows its earlier trades.
+   */
+  hasNewDay = false;
   /** The number of the present set of snapshots. */
   set = 0;
 
@@ -108,8 +118,10 @@ export class Store {
   update(update: Update): boolean {
     const { symbol, type } = update;
     const row = (this.has(symbol) && this.rows.get(symbol)) || this.#new(symbol);
+    const { date = "" } = row;
     const isNews = row.add(update);
     if (isNews && type !== "quote") this.folded.add(symbol);
+    if (date && date !== row.date) this.hasNewDay = true;
     return isNews;
   }
 

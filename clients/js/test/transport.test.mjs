@@ -39,7 +39,7 @@ test("a client that shall use a WebSocket says why there is none", async (t) => 
   proxy.upgrades = "refuse";
   const client = clientFor(t, proxy.url, { symbols: ["*"], transport: "websocket" });
 
-  assert.match((await reaches(client, "reconnecting")).reason, /the server answers, but there is no WebSocket/);
+  assert.match((await reaches(client, "reconnecting")).reason, /the server answers, but not by WebSocket/);
 });
 
 test("without a WebSocket in this version of Node, the frames come as Server-Sent Events", async (t) => {
