@@ -371,6 +371,30 @@
 //! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
 //! | `serving.py` | starts servers for the tests in Python |
 //!
+//! ## clients/js
+//!
+//! The client library for browsers and Node is a package of its own, in TypeScript. The table lists the files
+//! of its folder `src`.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `index.ts` | what the package exports |
+//! | `types.ts` | the client as programs see it |
+//! | `generated.ts` | the types of frames, commands and answers, generated from the two documents |
+//! | `connect.ts` | carries out calls, distributes frames |
+//! | `connection.ts` | connects again, notices silence, chooses the transport |
+//! | `link.ts` | one WebSocket or stream |
+//! | `calls.ts` | commands and their replies |
+//! | `progress.ts` | the cursor, snapshots that are still to come |
+//! | `wanted.ts` | the symbols and channels of the subscription |
+//! | `store.ts` | the last values of all symbols |
+//! | `day.ts` | adds trades and bars to a day |
+//! | `decimal.ts` | exact numbers, parses frames |
+//! | `http.ts` | requests to HTTP routes |
+//! | `errors.ts` | errors of the server |
+//! | `emitter.ts` | listeners |
+//! | `iterate.ts` | updates in a loop |
+//!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.
 //!

@@ -10,8 +10,9 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 /** Milliseconds between heartbeats, until the server has said its own. */
 const HEARTBEAT = 5_000;
-const NO_SOCKET = "the server answers, but there is no WebSocket; does a proxy in between support WebSockets?";
-const NO_ANSWER = "the server does not answer";
+const LOOK_EVERY = 1_000;
+/** A browser hides the answer from a page that the server does not admit. */
+const NO_ANSWER = "the server does not answer" + (globalThis.location ? ", or does not admit this page" : "");
 
 /** What uses the connection. */
 export interface ConnectionUser {
@@ -29,211 +30,206 @@ export interface ConnectionUser {
 }
 
 /** A connection that comes back. */
-export class Connection {
-  state: State = { state: "connecting" };
-  #link: Link | undefined;
-  /** Counts connections, so that what belongs to an earlier one is ignored. */
-  #run = 0;
-  #attempts = 0;
-  #wait: ReturnType<typeof setTimeout> | undefined;
-  #watch: ReturnType<typeof setInterval> | undefined;
-  #heartbeat = 0;
-  #heard = 0;
-  #isOpen = false;
-  #isStale = false;
-  #isReady = false;
-  /** How often in a row there was no WebSocket although the server answered. */
-  #blocked = 0;
-
-  constructor(
-    private readonly http: Http,
-    private readonly Socket: SocketConstructor | undefined,
-    private readonly transport: "auto" | Transport,
-    private readonly user: ConnectionUser,
-  ) {
-    if (transport === "websocket" && !Socket) {
-      throw new TypeError("there is no global WebSocket; give one as the option `WebSocket`");
-    }
-    globalThis.addEventListener?.("online", this.#wake);
-    globalThis.document?.addEventListener("visibilitychange", this.#wake);
-  }
-
-  /** How the frames arrive at present. */
-  get #transport(): Transport {
-    if (this.transport !== "auto") return this.transport;
-    return this.Socket && this.#blocked < 2 ? "websocket" : "sse";
-  }
-
-  /** Connects, or connects anew. */
-  async open(): Promise<void> {
-    const run = this.#drop();
-    this.#heard = Date.now();
-    this.#isOpen = this.#isStale = this.#isReady = false;
-    if (this.state.state === "refused") this.#show({ state: "connecting" });
-    try {
-      await this.user.prepare();
-    } catch (error) {
-      if (run === this.#run) this.lose(error);
-      return;
-    }
-    if (run !== this.#run) return;
-    const listener: LinkListener = {
-      open: () => {
-        this.#isOpen = true;
-        this.#heard = Date.now();
-        if (!this.#heartbeat) void this.#learn();
-        if (this.#link) this.user.opened(this.#link);
-        this.#showReady();
-      },
-      frame: (text) => {
-        this.#heard = Date.now();
-        if (this.#isStale) {
-          this.#isStale = false;
-          this.#showReady();
-        }
-        this.user.frame(text);
-      },
-      end: (cause) => (this.#isOpen || this.#transport === "sse" ? this.lose(cause) : void this.#ask()),
-    };
-    if (this.#transport === "websocket") {
-      try {
-        this.#link = openSocket(this.Socket!, this.http.base, listener);
-      } catch (error) {
-        return this.lose(error);
-      }
-    } else {
-      const query = this.user.query();
-      if (!query) return;
-      this.#link = openStream(this.http, query, listener);
-    }
-    this.#observe();
-  }
-
-  /** Says whether all that the server owes has come. */
-  ready(isReady: boolean): void {
-    if (isReady) this.#attempts = 0;
-    this.#isReady = isReady;
-    this.#showReady();
-  }
-
+export interface Connection {
+  state(): State;
+  /** Returns the error with which calls fail while the server refuses, or after `close`. */
+  refusal(): Error | undefined;
+  /** Says whether all that the server owes has come, after each frame. */
+  ready(isReady: boolean): void;
   /** Gives up the present connection. Connects again later, unless the server would refuse that, too. */
-  lose(cause: unknown): void {
-    const run = this.#drop();
-    this.user.lost(cause);
-    if (run !== this.#run) return;
-    if (cause instanceof ServerError && cause.isPermanent) {
-      const { code, message, status } = cause;
-      return this.#show({ state: "refused", code, message, ...(status && { status }) });
-    }
-    const inMs = Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts);
-    this.#attempts += 1;
-    this.#wait = setTimeout(() => void this.open(), inMs);
-    const reason = cause instanceof TypeError ? NO_ANSWER : cause instanceof Error ? cause.message : String(cause);
-    const isOffline = globalThis.navigator?.onLine === false;
-    this.#show(isOffline ? { state: "offline" } : { state: "reconnecting", inMs, attempt: this.#attempts, reason });
-  }
-
+  lose(cause: unknown): void;
   /** Connects anew at once, and tries WebSockets again. */
-  reconnect(): void {
-    this.#attempts = this.#blocked = 0;
-    this.user.lost("the program connects anew");
-    void this.open();
-  }
-
+  reconnect(): void;
   /** Begins a stream anew, because its parameters have changed. Does nothing if there is a WebSocket. */
-  renewStream(): void {
-    if (this.#transport !== "sse" || this.#wait !== undefined) return;
-    this.user.lost();
-    void this.open();
-  }
+  renewStream(): void;
+  close(): void;
+}
 
-  close(): void {
-    this.#drop();
-    this.user.lost();
-    globalThis.removeEventListener?.("online", this.#wake);
-    globalThis.document?.removeEventListener("visibilitychange", this.#wake);
-    this.#show({ state: "closed" });
-  }
+/** Connects, and keeps the connection. */
+export function keepConnected(
+  http: Http,
+  Socket: SocketConstructor | undefined,
+  wish: "auto" | Transport,
+  user: ConnectionUser,
+): Connection {
+  const { document, navigator } = globalThis;
+  let state: State = { state: "connecting" };
+  /** Why the client does not connect again by itself. */
+  let refusal: Error | undefined;
+  let link: Link | undefined;
+  /** Counts connections, so that what belongs to an earlier one is ignored. */
+  let run = 0;
+  let attempts = 0;
+  let wait: ReturnType<typeof setTimeout> | undefined;
+  let watch: ReturnType<typeof setInterval> | undefined;
+  let heartbeat = 0;
+  let heard = 0;
+  let isOpen = false;
+  let isStale = false;
+  let isReady = false;
+  /** How certain it is that WebSockets are blocked. After one failure the server may have been starting; 2 is enough. */
+  let blocked = 0;
+
+  const transport = () => (wish !== "auto" ? wish : Socket && blocked < 2 ? "websocket" : "sse");
 
   /** Ends the connection and all waits. Returns the number of the next one. */
-  #drop(): number {
-    this.#link?.close();
-    this.#link = undefined;
-    clearTimeout(this.#wait);
-    clearInterval(this.#watch);
-    this.#wait = undefined;
-    return ++this.#run;
-  }
+  const drop = () => {
+    link?.close();
+    link = undefined;
+    clearTimeout(wait);
+    clearInterval(watch);
+    wait = undefined;
+    isOpen = isStale = isReady = false;
+    return ++run;
+  };
 
-  #show(state: State): void {
-    const before = this.state;
-    if (before.state === state.state && state.state !== "reconnecting" && state.state !== "refused") return;
-    this.state = state;
-    this.user.state(state);
-  }
+  const show = (next: State) => {
+    if (state.state === next.state && next.state !== "reconnecting" && next.state !== "refused") return;
+    state = next;
+    user.state(next);
+  };
 
-  #showReady(): void {
-    if (!this.#isOpen) return;
-    const state = this.#isStale ? "stale" : this.#isReady ? "live" : "catching_up";
-    this.#show({ state, transport: this.#transport });
-  }
+  const showReady = () => {
+    if (isOpen) show({ state: isStale ? "stale" : isReady ? "live" : "catching_up", transport: transport() });
+  };
 
   /** Asks the server how often its heartbeats come. */
-  async #learn(): Promise<void> {
-    const { heartbeat_ms } = await this.http.get("info").catch(() => ({ heartbeat_ms: 0 }));
-    this.#heartbeat = heartbeat_ms;
-    if (this.#link) this.#observe();
-  }
-
-  #observe(): void {
-    clearInterval(this.#watch);
-    this.#watch = setInterval(this.#look, (this.#heartbeat || HEARTBEAT) / 2);
-  }
+  const learn = async () => {
+    heartbeat = (await http.get("info").catch(() => undefined))?.heartbeat_ms ?? 0;
+  };
 
   /** After two silent heartbeats asks for a sign of life, and after three gives up. */
-  readonly #look = (): void => {
-    const heartbeat = this.#heartbeat || HEARTBEAT;
-    const silence = Date.now() - this.#heard;
-    if (silence < 2 * heartbeat) return;
-    if (!this.#isStale) {
-      this.#isStale = true;
-      if (this.#isOpen) this.#link?.send?.('{"action":"ping"}');
-      return this.#showReady();
+  const look = () => {
+    const beats = (Date.now() - heard) / (heartbeat || HEARTBEAT);
+    if (beats < 2) return;
+    if (!isStale) {
+      isStale = true;
+      if (isOpen) link?.send?.('{"action":"ping"}');
+      return showReady();
     }
-    if (silence < 3 * heartbeat) return;
-    // Something in between has taken the handshake, or lets no frame through.
-    if (this.#transport === "websocket" && !this.#isReady) this.#blocked += 2;
-    this.lose(`nothing heard for ${Math.round(silence / 1000)} s`);
+    if (beats < 3) return;
+    // Something in between may have taken the handshake, or let no frame through.
+    if (link?.send && !isReady) void ask(2);
+    else lose("the server gives no sign of life");
   };
 
   /** Connects at once if the page is shown or the device is online, and looks after a connection that is there. */
-  readonly #wake = (): void => {
-    if (globalThis.document?.visibilityState === "hidden") return;
-    if (this.#wait !== undefined) void this.open();
-    else if (this.#link) this.#look();
+  const wake = () => {
+    if (document?.visibilityState === "hidden") return;
+    if (wait !== undefined) void open();
+    else if (link) look();
   };
 
-  /** Asks by HTTP why there is no WebSocket, because browsers hide the answer to a failed handshake. */
-  async #ask(): Promise<void> {
-    const run = this.#drop();
+  const open = async () => {
+    const own = drop();
+    heard = Date.now();
+    if (refusal) show({ state: "connecting" });
+    refusal = undefined;
+    if (!heartbeat) void learn();
+    const listener: LinkListener = {
+      open() {
+        isOpen = true;
+        isStale = false;
+        heard = Date.now();
+        user.opened(link!);
+        showReady();
+      },
+      frame(text) {
+        heard = Date.now();
+        if (isStale) {
+          isStale = false;
+          showReady();
+        }
+        user.frame(text);
+      },
+      end: (cause) => (isOpen || transport() === "sse" ? lose(cause) : void ask(1)),
+    };
     try {
-      await this.http.get("info");
+      await user.prepare();
+      if (own !== run) return;
+      if (transport() === "websocket") {
+        link = openSocket(Socket!, http.base, listener);
+      } else {
+        const query = user.query();
+        if (!query) return;
+        link = openStream(http, query, listener);
+      }
+      watch = setInterval(look, LOOK_EVERY);
     } catch (error) {
-      if (run === this.#run) this.lose(await this.#explain(error));
-      return;
+      if (own === run) lose(error);
     }
-    if (run !== this.#run) return;
-    // The server may have started only now, so one failure says nothing.
-    this.#blocked += 1;
-    if (this.transport === "auto") return this.open();
-    this.lose(NO_SOCKET);
-  }
+  };
 
-  /** Returns why a request got no answer. A browser hides it from a page that the server does not admit. */
-  async #explain(error: unknown): Promise<unknown> {
-    const page = globalThis.location?.origin;
-    if (error instanceof ServerError || !page || page === this.http.base.origin) return error;
-    if (!(await this.http.answers())) return error;
-    return new ServerError("forbidden", `the server does not admit pages of ${page} (server.allowed_origins)`);
-  }
+  /**
+   * Asks by HTTP why there is no WebSocket, because browsers hide the answer to a failed handshake. If the server
+   * answers, WebSockets are blocked, with this certainty.
+   */
+  const ask = async (certainty: number) => {
+    const own = drop();
+    user.lost();
+    let cause: unknown = "the server answers, but not by WebSocket; is a proxy in between?";
+    try {
+      await http.get("info");
+      blocked += certainty;
+    } catch (error) {
+      cause = error;
+    }
+    if (own !== run) return;
+    if (wish === "auto" && typeof cause === "string") void open();
+    else lose(cause);
+  };
+
+  const lose = (cause: unknown) => {
+    const own = drop();
+    user.lost(cause);
+    if (own !== run) return;
+    if (cause instanceof ServerError && cause.isPermanent) {
+      refusal = cause;
+      const { code, message, status } = cause;
+      return show({ state: "refused", code, message, status });
+    }
+    const inMs = Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts);
+    attempts += 1;
+    wait = setTimeout(open, inMs);
+    const reason = typeof cause === "string" ? cause : cause instanceof ServerError ? cause.message : NO_ANSWER;
+    show(navigator?.onLine === false ? { state: "offline" } : { state: "reconnecting", inMs, attempt: attempts, reason });
+  };
+
+  const listen = (verb: "addEventListener" | "removeEventListener") => {
+    globalThis[verb]?.("online", wake);
+    document?.[verb]("visibilitychange", wake);
+  };
+
+  if (wish === "websocket" && !Socket) throw new TypeError("there is no WebSocket; give one as an option");
+  listen("addEventListener");
+  void open();
+  return {
+    state: () => state,
+    refusal: () => refusal,
+    ready(now) {
+      if (!isOpen || isReady === now) return;
+      if (now) attempts = 0;
+      isReady = now;
+      showReady();
+    },
+    lose,
+    reconnect() {
+      if (state.state === "closed") return;
+      attempts = blocked = 0;
+      user.lost("");
+      void open();
+    },
+    renewStream() {
+      if (transport() !== "sse" || wait !== undefined) return;
+      user.lost();
+      void open();
+    },
+    close() {
+      drop();
+      user.lost();
+      listen("removeEventListener");
+      refusal = new Error("the client is closed");
+      show({ state: "closed" });
+    },
+  };
 }

@@ -1,6 +1,6 @@
 // The day of a symbol: how trades and bars change what a snapshot said.
 
-import { add, compare, percent, subtract } from "./decimal.js";
+import { add, isAbove, percent, subtract } from "./decimal.js";
 import type { BarFrame, Day, Decimal, SnapshotFrame, TradeFrame } from "./generated.js";
 
 /** A day, and what else is necessary to fold more events into it. */
@@ -18,7 +18,7 @@ export interface FoldedDay {
 export function dayOf({ day, trade, bar }: SnapshotFrame): FoldedDay | undefined {
   const newest = trade ?? bar;
   if (!day || !newest) return undefined;
-  const reference = day.change === undefined ? day.open : subtract(day.last, day.change);
+  const reference = day.change ? subtract(day.last, day.change) : day.open;
   return { day, basis: trade ? "trade" : "bar", date: newest.time.slice(0, 10), reference };
 }
 
@@ -27,31 +27,24 @@ export function dayOf({ day, trade, bar }: SnapshotFrame): FoldedDay | undefined
  * trades. An event of an earlier date changes nothing.
  */
 export function fold(before: FoldedDay | undefined, event: TradeFrame | BarFrame): FoldedDay {
-  const basis = event.type;
-  const date = event.time.slice(0, 10);
-  const same = before?.basis === basis;
-  if (before && ((before.basis === "trade" && basis === "bar") || (same && date < before.date))) return before;
-  const last = event.type === "trade" ? event.price : event.close;
-  const { open = last, high = last, low = last } = event.type === "bar" ? event : {};
-  const volume = event.type === "trade" ? event.size : event.volume;
-  if (!before || !same || before.date !== date) {
-    const reference = !before ? open : before.date < date ? before.day.last : before.reference;
-    return { day: withChange({ open, high, low, last, ...(volume && { volume }) }, reference), basis, date, reference };
+  const { type: basis, time } = event;
+  const date = time.slice(0, 10);
+  const bar = event.type === "trade" ? { close: event.price, volume: event.size } : event;
+  const { close, open = close, high = close, low = close, volume } = bar as Partial<BarFrame> & { close: Decimal };
+  const next = { open, high, low, last: close, volume };
+  let reference = open;
+  if (before) {
+    const { day } = before;
+    const isSame = before.basis === basis;
+    if (isSame ? date < before.date : basis === "bar") return before;
+    reference = before.date < date ? day.last : before.reference;
+    if (isSame && date === before.date) {
+      next.open = day.open;
+      if (isAbove(day.high, high)) next.high = day.high;
+      if (!isAbove(day.low, low)) next.low = day.low;
+      if (day.volume) next.volume = volume ? add(day.volume, volume) : day.volume;
+    }
   }
-  const { day, reference } = before;
-  const total = day.volume && volume ? add(day.volume, volume) : (day.volume ?? volume);
-  const extended = {
-    open: day.open,
-    high: compare(day.high, high) < 0 ? high : day.high,
-    low: compare(day.low, low) > 0 ? low : day.low,
-    last,
-    ...(total && { volume: total }),
-  };
-  return { day: withChange(extended, reference), basis, date, reference };
-}
-
-function withChange(day: Day, reference: Decimal): Day {
-  const change = subtract(day.last, reference);
-  const change_percent = percent(change, reference);
-  return { ...day, change, ...(change_percent && { change_percent }) };
+  const change = subtract(close, reference);
+  return { day: { ...next, change, change_percent: percent(change, reference) }, basis, date, reference };
 }

@@ -1,28 +1,32 @@
 // Listeners by the name of their event.
 
 /** Calls listeners. */
-export class Emitter<Events> {
-  readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
-
-  /** Adds a listener. Returns a function that removes it. */
-  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void {
-    // A listener that is added twice is called twice, so each has a function of its own.
-    const own = (event: Events[K]) => listener(event);
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(own));
-    return () => listeners.delete(own);
-  }
-
+export interface Emitter<Events> {
+  /** Adds a listener, unless it is there already. Returns a function that removes it. */
+  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void;
   /** Calls the listeners of an event. An error in one of them reaches the program, but neither the others nor the client. */
-  emit<K extends keyof Events>(name: K, event: Events[K]): void {
-    for (const listener of this.#listeners.get(name) ?? []) {
-      try {
-        (listener as (event: Events[K]) => void)(event);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+  emit<K extends keyof Events>(name: K, event: Events[K]): void;
+}
+
+/** Returns an emitter without listeners. */
+export function emitterOf<Events>(): Emitter<Events> {
+  const all: { [K in keyof Events]?: Set<(event: Events[K]) => void> } = {};
+  return {
+    on(name, listener) {
+      const listeners = (all[name] ??= new Set());
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    emit(name, event) {
+      for (const listener of all[name] ?? []) {
+        try {
+          listener(event);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
       }
-    }
-  }
+    },
+  };
 }

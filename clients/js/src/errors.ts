@@ -18,7 +18,8 @@ export class ServerError extends Error {
 
   /** Whether the same request would be refused again. */
   get isPermanent(): boolean {
-    if (this.code === "bad_cursor" || this.code === "rate_limited" || this.code === "not_ready") return false;
-    return this.status === undefined || (this.status < 500 && this.status !== 408 && this.status !== 429);
+    const { code, status } = this;
+    if (!status) return code !== "bad_cursor" && code !== "rate_limited";
+    return code !== "bad_cursor" && status < 500 && status !== 408 && status !== 429;
   }
 }

@@ -56,7 +56,7 @@ export function openSocket(Socket: SocketConstructor, base: URL, listener: LinkL
 /** Returns why a connection was closed, as words for people. */
 export function reasonOf({ code, reason }: { code: number; reason: string }): string {
   if (code === SLOW_CONSUMER) return "this client read too slowly";
-  return reason || (code === ABNORMAL ? "the connection broke" : `the server closed the connection with ${code}`);
+  return reason || (code === ABNORMAL ? "the connection broke" : `the server closed with ${code}`);
 }
 
 /** Opens a stream of Server-Sent Events. It uses `fetch`, which unlike `EventSource` shows the words of a refusal. */
@@ -65,13 +65,12 @@ export function openStream(http: Http, query: Query, listener: LinkListener): Li
   const { signal } = abort;
   const read = async () => {
     const { body } = await http.request("sse", query, { signal });
-    if (!body) throw new Error("the answer has no body");
     listener.open();
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) throw new Error("the stream broke off");
+      if (done) throw done;
       const lines = (rest + value).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {

@@ -1,6 +1,9 @@
 // How far the client has come: the cursor from which the next connection goes on, and what the server still owes.
 
-import type { SubscribedFrame } from "./generated.js";
+import type { SetFrame, SubscribedFrame, UnsubscribedFrame } from "./generated.js";
+
+/** A reply that says what the connection receives. */
+export type Reply = SubscribedFrame | UnsubscribedFrame | SetFrame;
 
 /** The progress of a client. */
 export class Progress {
@@ -18,6 +21,9 @@ export class Progress {
   #symbols: readonly string[] = [];
   /** While the client resumes: the newest event of the feed when it began. */
   #head: number | undefined;
+
+  /** `complete` is called when the last snapshot of a set has come. */
+  constructor(private readonly complete: () => void) {}
 
   /** The cursor, once the client has one. All events up to it have come, except those of the unsynced symbols. */
   get cursor(): string | undefined {
@@ -42,56 +48,55 @@ export class Progress {
   }
 
   /**
-   * Notes a reply. Returns whether it is the first of its connection, and whether the server has resumed. The server
-   * writes a reply after all that it had conflated, so the cursor moves to the reply.
+   * Notes a reply. Returns whether it is the first of its connection, and whether the server has resumed. Before a
+   * reply about symbols, the server writes all that it had conflated, so the cursor moves to the reply.
    */
-  replied({ epoch, seq, resumed }: Pick<SubscribedFrame, "epoch" | "seq" | "resumed">): "first" | "resumed" | "later" {
+  replied({ type, epoch, seq, resumed }: Reply): "first" | "resumed" | "later" {
     const isFirst = this.#isNew;
     this.#isNew = false;
     if (isFirst && resumed) {
       if (seq > this.#seq) this.#head = seq;
       return "resumed";
     }
-    this.#epoch = epoch;
-    this.#seq = seq;
+    if (isFirst || type !== "set") {
+      this.#epoch = epoch;
+      this.#seq = seq;
+    }
     return isFirst ? "first" : "later";
   }
 
-  /** Notes that a set of snapshots begins. Returns whether it is complete already. */
-  expect(snapshots: number, symbols: readonly string[], seq = this.#seq): boolean {
+  /** Notes that a set of snapshots begins. */
+  expect(snapshots: number, symbols: readonly string[], seq = this.#seq): void {
     symbols.forEach((symbol) => this.unsynced.add(symbol));
     this.#seq = seq;
     this.#owed = snapshots;
     this.#symbols = symbols;
-    return this.#isComplete();
+    this.#check();
   }
 
-  /** Notes a snapshot. Returns whether its set is complete now. */
-  snapshot(symbol: string): boolean {
+  /** Notes a snapshot. */
+  snapshot(symbol: string): void {
+    if (!this.#owed) return;
     this.unsynced.delete(symbol);
-    if (!this.#owed) return false;
     this.#owed -= 1;
-    return this.#isComplete();
+    this.#check();
   }
 
-  /** Notes an event. Returns whether it is the last one that the client had missed. */
-  event(seq: number): boolean {
+  /** Notes an event. */
+  event(seq: number): void {
     this.#seq = seq;
-    return this.#head !== undefined && seq >= this.#head && this.caughtUp();
+    if (seq >= (this.#head ?? Infinity)) this.caughtUp();
   }
 
-  /** Notes that all missed events have come. Returns whether that is news. */
-  caughtUp(): boolean {
-    const isNews = this.#head !== undefined;
+  /** Notes that all missed events have come. */
+  caughtUp(): void {
     this.#head = undefined;
-    return isNews;
   }
 
   /** A symbol without data has no snapshot, so the whole set counts. */
-  #isComplete(): boolean {
-    if (this.#owed) return false;
+  #check(): void {
+    if (this.#owed) return;
     this.#symbols.forEach((symbol) => this.unsynced.delete(symbol));
-    this.#symbols = [];
-    return true;
+    this.complete();
   }
 }

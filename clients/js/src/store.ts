@@ -1,28 +1,78 @@
 // The last values of all subscribed symbols: snapshots, joined with the updates after them.
 
 import { type FoldedDay, dayOf, fold } from "./day.js";
-import type { SnapshotFrame } from "./generated.js";
+import type { Bar, Day, Quote, SnapshotFrame, Trade } from "./generated.js";
 import type { Row, Update } from "./types.js";
 
-/** A row, and what the store has to know about it. */
-interface Entry {
-  row: Row;
-  day: FoldedDay | undefined;
+/** A row, and what only the store has to know about it. */
+class StoredRow implements Row {
+  trade?: Trade | undefined = undefined;
+  quote?: Quote | undefined = undefined;
+  bar?: Bar | undefined = undefined;
+  day?: Day | undefined = undefined;
+  seq = 0;
+  time = "";
+  receivedAt = 0;
+  #day: FoldedDay | undefined;
   /** The newest event that was an update for the program. */
-  delivered: number;
+  #delivered = 0;
   /** The set of snapshots to which the row belongs. */
-  set: number;
+  readonly #set: number;
+
+  constructor(
+    readonly symbol: string,
+    set: number,
+  ) {
+    this.#set = set;
+  }
+
+  isOf(set: number): boolean {
+    return this.#set === set;
+  }
+
+  /** Takes the values of a snapshot. The updates up to the snapshot are delivered only if it is a correction. */
+  take(snapshot: SnapshotFrame, isCorrection: boolean): void {
+    const { seq, trade, quote, bar, day } = snapshot;
+    let newest = -1;
+    for (const event of [trade, quote, bar]) {
+      if (event && event.seq > newest) ({ seq: newest, time: this.time } = event);
+    }
+    Object.assign(this, { seq, trade, quote, bar, day, receivedAt: Date.now() });
+    this.#day = dayOf(snapshot);
+    if (!isCorrection) this.#delivered = seq;
+  }
+
+  /** The date of the day. */
+  get date(): string | undefined {
+    return this.#day?.date;
+  }
+
+  /** Adds an update. Returns false if it was delivered before. */
+  add(update: Update): boolean {
+    const { seq, time, type } = update;
+    if (seq <= this.#delivered) return false;
+    this.#delivered = seq;
+    this.receivedAt = Date.now();
+    if (seq > this.seq) {
+      Object.assign(this, { seq, time, [type]: update });
+      if (type !== "quote") this.day = (this.#day = fold(this.#day, update)).day;
+    }
+    return true;
+  }
 }
 
 /** The last values of all symbols. */
 export class Store {
-  /** The rows, by symbol. */
-  readonly rows = new Map<string, Row>();
+  readonly rows = new Map<string, StoredRow>();
   /** The symbols whose day has changed since their last snapshot. */
   readonly folded = new Set<string>();
+  /**
+   * Whether a day has begun. A snapshot does not say its date. If its newest trade came late, from the day before, what
+   * seems to be a new day is the present one, and only the server knows its earlier trades.
+   */
+  hasNewDay = false;
   /** The number of the present set of snapshots. */
   set = 0;
-  readonly #entries = new Map<string, Entry>();
 
   /** Begins a set of snapshots of all symbols. The rows of an earlier set stay until `sweep`. */
   begin(): void {
@@ -31,80 +81,53 @@ export class Store {
 
   /** Removes the rows that the present set of snapshots did not have. Returns their symbols. */
   sweep(): string[] {
-    return this.remove((symbol) => this.#entries.get(symbol)?.set !== this.set);
+    return this.remove((row) => !row.isOf(this.set));
   }
 
-  /** Removes the rows whose symbol passes the test. Returns their symbols. */
-  remove(test: (symbol: string) => boolean): string[] {
-    const removed = [...this.#entries.keys()].filter(test);
+  /** Removes the rows that pass the test. Returns their symbols. */
+  remove(test: (row: StoredRow) => unknown): string[] {
+    const removed = [...this.rows.values()].filter(test).map(({ symbol }) => symbol);
     for (const symbol of removed) {
-      this.#entries.delete(symbol);
       this.rows.delete(symbol);
       this.folded.delete(symbol);
     }
     return removed;
   }
 
-  /** Replaces a row by a snapshot. */
-  replace(snapshot: SnapshotFrame): void {
-    this.#take(this.#entry(snapshot.symbol, true), snapshot).delivered = snapshot.seq;
+  /** Returns whether there is a row of the present set. */
+  has(symbol: string): boolean {
+    return !!this.rows.get(symbol)?.isOf(this.set);
   }
 
-  /**
-   * Corrects a row by a snapshot, unless the row is newer. The updates up to the snapshot are still delivered, but do
-   * not change the row. Returns whether the snapshot was new enough.
-   */
+  /** Replaces a row by a snapshot. */
+  replace(snapshot: SnapshotFrame): void {
+    this.folded.delete(snapshot.symbol);
+    this.#new(snapshot.symbol).take(snapshot, false);
+  }
+
+  /** Corrects a row by a snapshot, unless the row is newer. Returns whether the snapshot was new enough. */
   correct(snapshot: SnapshotFrame): boolean {
-    const entry = this.#entries.get(snapshot.symbol);
-    if (!entry || snapshot.seq < entry.row.seq) return false;
-    this.#take(entry, snapshot);
+    const row = this.rows.get(snapshot.symbol);
+    if (!row || snapshot.seq < row.seq) return false;
+    this.folded.delete(snapshot.symbol);
+    row.take(snapshot, true);
     return true;
   }
 
   /** Adds an update to its row. Returns false if the update was delivered before. */
   update(update: Update): boolean {
-    const entry = this.#entry(update.symbol);
-    if (update.seq <= entry.delivered) return false;
-    entry.delivered = update.seq;
-    const { row } = entry;
-    row.receivedAt = Date.now();
-    if (update.seq <= row.seq) return true;
-    row.seq = update.seq;
-    row.time = update.time;
-    if (update.type === "quote") {
-      row.quote = update;
-      return true;
-    }
-    if (update.type === "trade") row.trade = update;
-    else row.bar = update;
-    entry.day = fold(entry.day, update);
-    row.day = entry.day.day;
-    this.folded.add(update.symbol);
-    return true;
+    const { symbol, type } = update;
+    const row = (this.has(symbol) && this.rows.get(symbol)) || this.#new(symbol);
+    const { date = "" } = row;
+    const isNews = row.add(update);
+    if (isNews && type !== "quote") this.folded.add(symbol);
+    if (date && date !== row.date) this.hasNewDay = true;
+    return isNews;
   }
 
-  /** Returns the entry of a symbol in the present set. Makes it anew if it is of an earlier set, or if `anew`. */
-  #entry(symbol: string, anew = false): Entry {
-    const known = this.#entries.get(symbol);
-    if (known && known.set === this.set && !anew) return known;
-    const row = { symbol, seq: 0, time: "", receivedAt: Date.now() };
-    const entry = { row, day: undefined, delivered: 0, set: this.set };
-    this.#entries.set(symbol, entry);
+  #new(symbol: string): StoredRow {
+    const row = new StoredRow(symbol, this.set);
     this.rows.set(symbol, row);
-    return entry;
-  }
-
-  #take(entry: Entry, snapshot: SnapshotFrame): Entry {
-    const { symbol, seq, trade, quote, bar, day } = snapshot;
-    const { row } = entry;
-    let time = row.time;
-    let newest = -1;
-    for (const event of [trade, quote, bar]) {
-      if (event && event.seq > newest) ({ seq: newest, time } = event);
-    }
-    Object.assign(row, { seq, time, receivedAt: Date.now(), trade, quote, bar, day });
-    entry.day = dayOf(snapshot);
-    this.folded.delete(symbol);
-    return entry;
+    return row;
   }
 }

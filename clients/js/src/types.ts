@@ -43,7 +43,7 @@ export type State =
   /** The device is offline. The client tries again, and at once when the device is online. */
   | { readonly state: "offline" }
   /** The server refuses, in its own words. The client tries again only after `reconnect()`. */
-  | { readonly state: "refused"; readonly status?: number; readonly code: ServerError["code"]; readonly message: string }
+  | { readonly state: "refused"; readonly status?: number | undefined; readonly code: ServerError["code"]; readonly message: string }
   | { readonly state: "closed" };
 
 /** One event of the market. */
@@ -113,7 +113,7 @@ export interface Client {
   readonly counts: Readonly<Counts>;
   /** Whose token it is and what it allows. Only a WebSocket with a token tells it. */
   readonly access: wire.AuthenticatedFrame | undefined;
-  /** The symbols of the subscription that the feed does not know. */
+  /** The symbols of the subscription that the feed did not know, and of which nothing has come since. */
   readonly unknown: ReadonlySet<string>;
   /** Adds a listener. Returns a function that removes it. */
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void;

@@ -16,7 +16,7 @@ export class Wanted {
 
   /** The channels that at least one symbol has. */
   get channels(): Channel[] {
-    return CHANNELS.filter((channel) => [...this.#channels.values()].some((own) => own.has(channel)));
+    return CHANNELS.filter((channel) => this.#lacking(channel).length < this.#channels.size);
   }
 
   /** Returns whether events of a symbol are wanted, in this channel or in any. */
@@ -50,17 +50,13 @@ export class Wanted {
     for (const symbol of symbols) this.#channels.delete(symbol);
   }
 
-  /** Returns which channels the symbols lack that others have, one entry for the symbols that lack the same. */
-  missing(): { symbols: string[]; channels: Channel[] }[] {
-    const all = this.channels;
-    const groups = new Map<string, { symbols: string[]; channels: Channel[] }>();
-    for (const [symbol, own] of this.#channels) {
-      const lacks = all.filter((channel) => !own.has(channel));
-      if (!lacks.length) continue;
-      const group = groups.get(lacks.join()) ?? { symbols: [], channels: lacks };
-      group.symbols.push(symbol);
-      groups.set(lacks.join(), group);
-    }
-    return [...groups.values()];
+  /** Returns, for each channel that only some symbols have, the symbols that do not have it. */
+  exceptions(): { symbols: string[]; channels: Channel[] }[] {
+    const all = this.channels.map((channel) => ({ symbols: this.#lacking(channel), channels: [channel] }));
+    return all.filter(({ symbols }) => symbols.length);
+  }
+
+  #lacking(channel: Channel): string[] {
+    return this.symbols.filter((symbol) => !this.#channels.get(symbol)?.has(channel));
   }
 }
