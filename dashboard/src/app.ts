@@ -2,6 +2,7 @@
 
 import type { Client, State } from "tickerplant";
 import { LitElement, html, nothing } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import "./detail/detail";
 import "./feed/feed_bar";
 import type { FeedBar } from "./feed/feed_bar";
@@ -14,9 +15,10 @@ import "./panels/dialog";
 import "./panels/relay";
 import type { Relay } from "./panels/relay";
 import "./panels/settings";
-import { icon } from "./panels/icons";
+import { PANELS, buttons, type Panel } from "./panels/buttons";
 import { actionOf, sheet, type Action } from "./panels/shortcuts";
 import "./panels/watchlist_bar";
+import { ServerFacts } from "./session/server_facts";
 import { openSymbol, openTable, subscribe, type Session } from "./session/session";
 import { currentToken, useToken } from "./session/token";
 import { readAddress, writeAddress, type Address, type Sort } from "./state/address";
@@ -26,11 +28,9 @@ import { Notices } from "./status/notices";
 import "./status/status_bar";
 import { statusOf } from "./status/status_words";
 import { COLUMNS } from "./table/columns";
+import { nextSort, sameOr, type View } from "./table/order";
 import "./table/table";
 import type { PriceTable } from "./table/table";
-
-type Panel = "connect" | "settings" | "keys";
-const PANELS: Record<Panel, string> = { connect: "Connect your own", settings: "Settings", keys: "Keys" };
 
 class App extends LitElement {
   private readonly watch = new FeedWatch(() => this.requestUpdate());
@@ -47,15 +47,14 @@ class App extends LitElement {
   /** Whether a person has chosen the interval. */
   private isChosen = false;
   private filter = "";
-  private names: string[] = [];
-  private info: { version: string; tokens: boolean; relayBytes: number } = { version: "", tokens: false, relayBytes: 0 };
+  private readonly facts = new ServerFacts();
   private panel: Panel | undefined;
   private isRelayOpen = false;
   private unread = 0;
-  private relayClosed = "";
   private retryAt = 0;
   private rows = 0;
   private readonly notices = new Notices();
+  private view: View = { symbols: undefined, filter: "", sort: undefined };
 
   constructor() {
     super();
@@ -90,7 +89,7 @@ class App extends LitElement {
     const symbols = this.alone ? [this.symbol] : this.lists.current.symbols;
     const session = this.alone ? openSymbol(this.symbol) : openTable(symbols, (changed) => this.changed(changed));
     this.table = session;
-    this.relayClosed = this.notices.refusal = "";
+    this.notices.refusal = "";
     session.client.on("state", (state) => this.entered(session.client, state));
     session.client.on("feed", ({ position }) => {
       if (position) this.priceTable?.sparklines.clear();
@@ -116,21 +115,7 @@ class App extends LitElement {
 
   private entered(client: Client, state: State): void {
     if (state.state === "reconnecting") this.retryAt = Date.now() + state.inMs;
-    if (state.state === "live") void this.learn(client);
-    if (client.access && !client.access.relay) this.relayClosed = "This token does not allow messages to peers.";
-    this.requestUpdate();
-  }
-
-  /** Asks the server what it is and which symbols it has. */
-  private async learn(client: Client): Promise<void> {
-    try {
-      const { version, tokens, relay, limits } = await client.get("info");
-      this.info = { version, tokens, relayBytes: limits.relay_bytes ?? 0 };
-      if (!relay) this.relayClosed = "This server relays no messages.";
-      this.names = (await client.get("symbols")).symbols.map(({ symbol }) => symbol);
-    } catch {
-      // The state of the connection says why.
-    }
+    if (state.state === "live") void this.facts.learn(client).then(() => this.requestUpdate());
     this.requestUpdate();
   }
 
@@ -163,6 +148,13 @@ class App extends LitElement {
     if (!this.opened) this.opened = openSymbol(symbol);
     else void subscribe(this.opened.client, [before], [symbol]);
     this.save();
+  }
+
+  /** Opens a panel. Opens or closes the relay. */
+  private show(panel: Panel | "relay"): void {
+    if (panel === "relay") this.isRelayOpen = !this.isRelayOpen;
+    else this.panel = panel;
+    this.requestUpdate();
   }
 
   private choose(interval: Interval): void {
@@ -219,11 +211,11 @@ class App extends LitElement {
       }
       case "close": return this.close();
       case "remove": return this.removeSelected();
-      case "sort": return this.sortByNext();
+      case "sort": return this.sortBy(nextSort(this.table.market.features, this.sort));
       case "turn": return this.sortBy(this.sort && { ...this.sort, descending: !this.sort.descending });
       case "pause": return this.querySelector<FeedBar>("tp-feed-bar")?.toggle();
-      case "relay": this.isRelayOpen = !this.isRelayOpen; return;
-      case "help": this.panel = "keys"; return;
+      case "relay": return this.show("relay");
+      case "help": return this.show("keys");
       case "move-up": return this.shift(-1);
       case "move-down": return this.shift(1);
     }
@@ -243,22 +235,11 @@ class App extends LitElement {
     this.save();
   }
 
-  private sortByNext(): void {
-    const shown = COLUMNS.filter(({ isShown }) => isShown(this.table.market.features));
-    const next = shown[(shown.findIndex(({ id }) => id === this.sort?.column) + 1) % shown.length]!;
-    this.sortBy({ column: next.id, descending: !next.isText });
-  }
-
-  /** Makes a watchlist of the selected symbol, or an empty one. */
-  private create(): void {
-    void this.edit((lists) => lists.create("Watchlist", this.selected ? [this.selected] : []));
-  }
-
   /** Returns the content of the open panel. */
   private content() {
     switch (this.panel) {
       case "connect":
-        return html`<tp-connect .symbols=${this.alone ? [this.symbol] : this.lists.current.symbols} .hasTokens=${this.info.tokens}></tp-connect>`;
+        return html`<tp-connect .symbols=${this.alone ? [this.symbol] : this.lists.current.symbols} .hasTokens=${this.facts.tokens}></tp-connect>`;
       case "settings":
         return html`<tp-settings .preferences=${this.preferences} .owner=${this.table.client.access?.name ?? ""} .hasToken=${currentToken() !== ""}
           @change-preferences=${(event: CustomEvent<Preferences>) => this.look(event.detail)} @forget=${() => this.authorize("")}></tp-settings>`;
@@ -273,33 +254,27 @@ class App extends LitElement {
     const { client, market } = this.table;
     const { lists, opened, symbol, watch } = this;
     const status = statusOf(client, this.retryAt);
-    document.title = `${status.word.replace(/ in \d+ s/, "")} · tickerplant`;
+    document.title = `${status.word} · tickerplant`;
     document.body.dataset.stale = String(status.isStale);
-    const button = (panel: Panel) => html`<button aria-haspopup="dialog" aria-label=${PANELS[panel]} title=${PANELS[panel]}
-      @click=${() => { this.panel = panel; this.requestUpdate(); }}>${icon(panel)}${panel === "connect" ? html`<span class="label">${PANELS[panel]}</span>` : nothing}</button>`;
-    const detail = symbol && opened ? html`<tp-detail .symbol=${symbol} .interval=${this.interval} .chosen=${this.isChosen} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
+    const view = this.view = sameOr(this.view, { symbols: lists.hasEvery ? undefined : lists.current.symbols, filter: this.filter, sort: this.sort });
+    const detail = symbol && opened ? keyed(opened, html`<tp-detail .symbol=${symbol} .interval=${this.interval} .chosen=${this.isChosen} .market=${opened.market} .client=${opened.client} .alone=${this.alone} .look=${this.preferences}
       @interval=${(event: CustomEvent<Interval>) => { this.interval = event.detail; this.requestUpdate(); }}
-      @choose=${(event: CustomEvent<Interval>) => this.choose(event.detail)} @close=${() => this.close()}></tp-detail>` : nothing;
+      @choose=${(event: CustomEvent<Interval>) => this.choose(event.detail)} @close=${() => this.close()}></tp-detail>`) : nothing;
     return html`<header class="top">
         <h1>tickerplant</h1>
-        <p class="connection" role="status" data-tone=${status.tone}><b>${status.word}</b>${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>
-        ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.names} .filter=${this.filter} .version=${lists.current}
-          @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${this.create}
+        <p class="connection" data-tone=${status.tone}><b role="status">${status.word}</b> ${status.progress}${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>
+        ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.facts.names} .filter=${this.filter} .version=${lists.current}
+          @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${() => this.edit((all) => all.create("Watchlist", this.selected ? [this.selected] : []))}
           @rename=${(event: CustomEvent<string>) => this.edit((all) => all.rename(event.detail))} @delete=${() => this.edit((all) => all.delete())}
           @add=${(event: CustomEvent<string>) => this.edit((all) => all.add(event.detail))}
           @filter=${(event: CustomEvent<string>) => { this.filter = event.detail; this.requestUpdate(); }}></tp-watchlist-bar>`}
-        <nav aria-label="Panels">
-          ${button("connect")}
-          <button aria-expanded=${this.isRelayOpen} aria-label="Relay" title="Messages of clients (r)" @click=${() => { this.isRelayOpen = !this.isRelayOpen; this.requestUpdate(); }}>
-            ${icon("relay")}<span class="label">Relay</span>${this.unread ? html`<span class="badge" aria-label="${this.unread} unread">${this.unread}</span>` : nothing}</button>
-          ${button("settings")} ${button("keys")}
-        </nav>
+        ${buttons(this.isRelayOpen, this.unread, (panel) => this.show(panel))}
       </header>
       <tp-feed-bar role="region" aria-label="Feed" .watch=${watch} .client=${client} .time=${Date.parse(market.time)} .tick=${Date.now()}></tp-feed-bar>
       ${this.notices.render(client, () => this.requestUpdate())}
       <main class=${this.alone ? "alone" : symbol ? "split" : "whole"}>
         ${access(client.state, (token) => this.authorize(token), () => client.reconnect())}
-        ${this.alone ? nothing : html`<tp-table .market=${market} .view=${this.view()} .selected=${this.selected} .look=${this.preferences}
+        ${this.alone ? nothing : html`<tp-table .market=${market} .view=${view} .selected=${this.selected} .look=${this.preferences}
           @sort=${(event: CustomEvent<Sort | undefined>) => this.sortBy(event.detail)} @open=${(event: CustomEvent<string>) => this.open(event.detail)}
           @select=${(event: CustomEvent<string>) => { this.selected = event.detail; this.requestUpdate(); }}
           @remove-symbol=${(event: CustomEvent<string>) => this.edit((all) => all.remove(event.detail))}
@@ -307,23 +282,12 @@ class App extends LitElement {
           @ordered=${(event: CustomEvent<string>) => { this.rows = Number(event.detail); }}></tp-table>`}
         ${detail}
       </main>
-      <tp-relay .client=${client} .open=${this.isRelayOpen} .limit=${this.info.relayBytes} .closed=${this.relayClosed}
+      <tp-relay .client=${client} .open=${this.isRelayOpen} .limit=${this.facts.relayBytes} .closed=${this.facts.relayClosed}
         @close=${() => { this.isRelayOpen = false; this.requestUpdate(); }} @unread=${(event: CustomEvent<number>) => { this.unread = event.detail; this.requestUpdate(); }}
-        @closed=${(event: CustomEvent<string>) => { this.relayClosed = event.detail; this.requestUpdate(); }}></tp-relay>
-      <tp-status-bar role="contentinfo" .client=${client} .report=${watch.report} .receivedAt=${market.receivedAt} .rows=${this.alone ? 1 : this.rows} .version=${this.info.version} .tick=${Date.now()}></tp-status-bar>
+        @closed=${(event: CustomEvent<string>) => { this.facts.relayClosed = event.detail; this.requestUpdate(); }}></tp-relay>
+      <tp-status-bar role="contentinfo" .client=${client} .report=${watch.report} .receivedAt=${market.receivedAt} .rows=${this.alone ? 1 : this.rows} .version=${this.facts.version} .tick=${Date.now()}></tp-status-bar>
       <tp-dialog .heading=${this.panel ? PANELS[this.panel] : ""} .content=${this.content()} @close-dialog=${() => this.close()}></tp-dialog>`;
   }
-
-  /** Returns the view of the table. It is the same object as long as nothing changes. */
-  private view() {
-    const { lists, filter, sort } = this;
-    const symbols = lists.hasEvery ? undefined : lists.current.symbols;
-    const last = this.lastView;
-    if (last.symbols !== symbols || last.filter !== filter || last.sort !== sort) this.lastView = { symbols, filter, sort };
-    return this.lastView;
-  }
-
-  private lastView: { symbols: string[] | undefined; filter: string; sort: Sort | undefined } = { symbols: undefined, filter: "", sort: undefined };
 }
 
 customElements.define("tp-app", App);

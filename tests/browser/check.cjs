@@ -5,7 +5,7 @@ const { chromium } = require("playwright-core");
 const { FLAGS } = require("./browser.cjs");
 const { FOLDER } = require("./support.cjs");
 
-const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay", "dashboard/accessibility",
+const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay", "dashboard/connect", "dashboard/accessibility",
   "plain_page", "snippet", "event_source"];
 const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
 

@@ -7,6 +7,7 @@ import { grouped, short, signed } from "../market/decimal";
 import { Instrument } from "../market/instrument";
 import type { Market } from "../market/market";
 import { INTERVALS, dateAndTime, type Interval } from "../market/time";
+import { statusOf } from "../status/status_words";
 import { Candles, type Candle } from "./candles";
 import type { Chart } from "./chart";
 import { LastTrades } from "./trades";
@@ -65,6 +66,7 @@ export class Detail extends LitElement {
         inNextFrame(this.drawNow);
       }),
       this.client.on("changed", () => inNextFrame(this.drawNow)),
+      this.client.on("state", () => this.requestUpdate()),
       this.client.on("feed", ({ position }) => {
         // After a seek, the chart is drawn anew.
         if (position) void this.load();
@@ -170,6 +172,7 @@ export class Detail extends LitElement {
           ${direction === "flat" ? "" : direction === "up" ? "▲" : "▼"}
           ${i.change ? `${signed(grouped(i.change, i.decimals))} (${signed(grouped(i.changePercent, 2))}%)` : ""}
         </span>
+        ${this.trouble()}
         <span class="tools">
           ${this.alone
             ? html`<a class="button" href="." title="Show all symbols">All symbols</a>`
@@ -195,6 +198,12 @@ export class Detail extends LitElement {
       <div class="chart" role="img" aria-label="Candles and volume of ${this.symbol}, ${this.interval}"></div>
       <p class="attribution">Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView Lightweight Charts™</a></p>
       <section class="trades-place"><h3>Last trades <small>UTC</small></h3></section>`;
+  }
+
+  /** Says what is wrong with the connection of this symbol, which may differ from that of the table. */
+  private trouble() {
+    const { word, detail, isStale } = statusOf(this.client, 0);
+    return isStale && !this.alone ? html`<span class="bad" title=${detail}>${word}</span>` : nothing;
   }
 
   private close(): void {

@@ -8,6 +8,8 @@ export type Tone = "good" | "wait" | "bad";
 export interface Status {
   tone: Tone;
   word: string;
+  /** What changes every second. A screen reader does not read it aloud. */
+  progress?: string;
   detail: string;
   /** Whether the prices on the page may be old. */
   isStale: boolean;
@@ -24,7 +26,7 @@ export function statusOf({ state, feed }: Client, retryAt: number): Status {
       return { tone: "bad", word: "Silent", detail: "nothing heard from the server", isStale: true };
     case "reconnecting": {
       const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-      return { tone: "bad", word: `Reconnecting in ${seconds} s`, detail: state.reason, isStale: true };
+      return { tone: "bad", word: "Reconnecting", progress: `in ${seconds} s`, detail: state.reason, isStale: true };
     }
     case "offline":
       return { tone: "bad", word: "Offline", detail: "this computer has no network", isStale: true };

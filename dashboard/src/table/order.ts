@@ -1,7 +1,7 @@
 // Which instruments the table shows, and in which order.
 
 import { Instrument } from "../market/instrument";
-import type { Market } from "../market/market";
+import type { Features, Market } from "../market/market";
 import type { Sort } from "../state/address";
 import { COLUMNS } from "./columns";
 
@@ -11,6 +11,11 @@ export interface View {
   symbols: string[] | undefined;
   filter: string;
   sort: Sort | undefined;
+}
+
+/** Returns the old view if the new one is equal, so that the table need not order its rows again. */
+export function sameOr(old: View, next: View): View {
+  return old.symbols === next.symbols && old.filter === next.filter && old.sort === next.sort ? old : next;
 }
 
 /**
@@ -29,6 +34,13 @@ export function ordered(market: Market, { symbols, filter, sort }: View): Instru
   const keyed = shown.map((instrument) => ({ instrument, value: column.value(instrument) }));
   keyed.sort((a, b) => byValue(a.value, b.value, turn) || bySymbol(a.instrument, b.instrument));
   return keyed.map(({ instrument }) => instrument);
+}
+
+/** Returns the sort by the column that follows the sorted one. */
+export function nextSort(features: Features, sort: Sort | undefined): Sort {
+  const shown = COLUMNS.filter(({ isShown }) => isShown(features));
+  const next = shown[(shown.findIndex(({ id }) => id === sort?.column) + 1) % shown.length]!;
+  return { column: next.id, descending: !next.isText };
 }
 
 const bySymbol = (a: Instrument, b: Instrument) => (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : 0);
