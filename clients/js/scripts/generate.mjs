@@ -1,6 +1,6 @@
-// Writes `src/generated.ts`: the types of all frames, commands and answers. The types come from the schemas in
-// the server's own documents, `/openapi.json` and `/asyncapi.json`. With `--check`, the script only compares the
-// file with what it would write, and fails if they differ.
+// Writes `src/generated.ts`: the types of all frames, commands and answers. The types come from the schemas
+// in the server's own documents, `/openapi.json` and `/asyncapi.json`. With `--check`, the script only
+// compares the file with what it would write, and fails if they differ.
 
 import { readFile, writeFile } from "node:fs/promises";
 
@@ -67,12 +67,13 @@ function declaration(name) {
   const schema = schemas[name];
   const head = comment(schema.description, "");
   if (name === "Number") {
-    const text = "The type is a string, because a JavaScript number would lose digits.";
-    return `${comment(`${schema.description} ${text}`, "")}export type Decimal = string;\n`;
+    const text = `${schema.description} The type is a string, because a JavaScript number would lose digits.`;
+    return `${comment(text, "")}export type Decimal = string;\n`;
   }
   if (!schema.properties) {
     const line = `export type ${name} = ${typeOf(schema)};\n`;
-    return head + (line.length > WIDTH ? line.replace(" = ", " =\n  | ").replaceAll(" | ", "\n  | ").replace("\n \n", "\n") : line);
+    if (line.length <= WIDTH) return head + line;
+    return `${head}export type ${name} =\n  | ${typeOf(schema).replaceAll(" | ", "\n  | ")};\n`;
   }
   const required = new Set(schema.required);
   const fields = Object.entries(schema.properties).map(([field, property]) => {
@@ -102,7 +103,8 @@ const decimals = new Set(
 );
 const text = [
   "// `npm run generate` writes this file from the server's documents, `/openapi.json` and `/asyncapi.json`.\n",
-  `${comment("The fields whose values are exact decimal numbers.", "")}export const DECIMALS =\n  "${[...decimals].sort().join("|")}";\n`,
+  comment("The fields whose values are exact decimal numbers.", "") +
+    `export const DECIMALS =\n  "${[...decimals].sort().join("|")}";\n`,
   answers(),
   ...names.map(declaration),
 ].join("\n");

@@ -41,6 +41,11 @@ export class Calls {
     return !!send;
   }
 
+  /** Returns whether a command names this symbol, and has no reply yet. */
+  awaits(symbol: string): boolean {
+    return [...this.#open.values()].some(({ symbols }) => symbols?.includes(symbol));
+  }
+
   /** Returns the symbols that a command has named. */
   symbols(id: unknown): readonly string[] | undefined {
     return this.#open.get(id)?.symbols;

@@ -20,7 +20,7 @@ type Frame = wire.Frame | Reply | wire.AuthenticatedFrame | wire.PongFrame | wir
 export function connect(options: Options = {}): Client {
   const { url, token, fetch, WebSocket = globalThis.WebSocket, transport = "auto" } = options;
   const { symbols = [], channels: allChannels = CHANNELS } = options;
-  /** The delivery, as a command has it and a URL. */
+  /** The fields of a command, or of a URL, that say how events are delivered. */
   let delivery = {
     delivery: options.delivery ?? "latest",
     interval_ms: options.intervalMs ?? 0,
@@ -44,11 +44,15 @@ export function connect(options: Options = {}): Client {
   let isTrusted = false;
   /** What the present connection has conflated. */
   let merged = 0;
-  /** When the last heartbeat came, and up to when conflated trades may come. They leave the days in the store wrong. */
+  /** When the last heartbeat came. */
   let heartbeatAt = 0;
+  /**
+   * Until when trades may come after conflated ones. Without the conflated trades, the days in the store are
+   * wrong.
+   */
   let mendUntil = -1;
 
-  /** Tells the program of changed rows, all that change in this turn at once. */
+  /** Tells the program of changed rows, once for all rows that change in a turn of the event loop. */
   const change = (names: readonly string[]) => {
     if (names.length && !changed.size) {
       setTimeout(() => {
@@ -103,10 +107,12 @@ export function connect(options: Options = {}): Client {
 
   // What the connection asks and tells.
 
+  /** Returns the symbols that wait for a snapshot, if the client is about to resume. */
+  const unsynced = () => (progress.cursor ? [...progress.unsynced].filter((symbol) => wanted.has(symbol)) : []);
+
   /** Reads the snapshots that a resume would not bring. */
   const prepare = async () => {
-    const symbols = [...progress.unsynced].filter((symbol) => wanted.has(symbol));
-    if (!progress.cursor || !symbols.length) return;
+    const symbols = unsynced();
     for (const snapshot of await http.snapshots(symbols)) {
       // The answer for `*` also has symbols that a resume does bring.
       if (!store.has(snapshot.symbol)) replace(snapshot);
@@ -114,10 +120,13 @@ export function connect(options: Options = {}): Client {
     progress.expect(0, symbols);
   };
 
-  /** Returns what the client subscribes to, as a command has it and a URL. */
-  const query = (): Query | undefined => {
-    const { symbols, channels } = wanted;
-    return symbols.length ? { symbols, channels, ...delivery, after: progress.cursor } : undefined;
+  /** Returns the fields of the subscription, for a command or a URL. The symbols in `late` are left out. */
+  const query = (late: readonly string[] = []): Query | undefined => {
+    const symbols = wanted.symbols.filter((symbol) => !late.includes(symbol));
+    if (symbols.length) return { symbols, channels: wanted.channels, ...delivery, after: progress.cursor };
+    // There is no stream of nothing, so no reply.
+    calls.settle();
+    return undefined;
   };
 
   const opened = (next: Link) => {
@@ -127,7 +136,9 @@ export function connect(options: Options = {}): Client {
     merged = 0;
     isTrusted = !next.send;
     if (isTrusted) return;
-    const subscription = query();
+    // Symbols that have been added while the connection opened.
+    const late = unsynced();
+    const subscription = query(late);
     const call = {
       resolve() {},
       reject(error: Error) {
@@ -136,20 +147,17 @@ export function connect(options: Options = {}): Client {
     };
     if (token) calls.send("auth", { token }, call);
     calls.send(subscription ? "subscribe" : "set", subscription ?? delivery, call);
+    if (late.length) calls.send("subscribe", { symbols: late, channels: wanted.channels }, { ...call, symbols: late });
     // Only the first `subscribe` can resume, so it has all channels of all symbols.
     for (const exception of wanted.exceptions()) calls.send("unsubscribe", exception, call);
-    // The server answers after all missed events.
+    // The server answers a ping after all missed events.
     calls.send("ping", {}, call);
   };
 
-  const lost = (cause?: unknown) => {
+  const lost = (isLoss: boolean) => {
     link = undefined;
     calls.use();
-    wasLost ||= cause !== undefined;
-    if (cause instanceof ServerError && cause.code === "bad_cursor") {
-      progress.forget();
-      emit("gap", { type: "gap", reason: "epoch_changed" });
-    }
+    wasLost ||= isLoss;
   };
 
   const entered = (state: State) => {
@@ -161,7 +169,8 @@ export function connect(options: Options = {}): Client {
   // What the server sends.
 
   const receive = (text: string) => {
-    // Before the first command is carried out, what peers say comes as they sent it, and could pass for a frame.
+    // Until the server has carried out the first command, a peer's message arrives as it was sent. So it
+    // could pass for a frame. No peer knows the secret.
     isTrusted ||= text.includes(calls.secret);
     if (!isTrusted) return;
     const frame = parse(text) as Frame;
@@ -216,7 +225,10 @@ export function connect(options: Options = {}): Client {
   const update = (event: Update) => {
     const { symbol, type } = event;
     progress.event(event.seq);
-    if (!wanted.has(symbol, `${type}s`) || !store.update(event)) return;
+    if (!wanted.has(symbol, `${type}s`)) return;
+    // An event of an earlier subscription, which the program has ended and begun anew. Its snapshot follows.
+    if (!store.has(symbol) && calls.awaits(symbol)) return;
+    if (!store.update(event)) return;
     counts.updates += 1;
     change([symbol]);
     emit("update", event);
@@ -279,7 +291,7 @@ export function connect(options: Options = {}): Client {
     heartbeatAt = now;
   };
 
-  /** Corrects the days in the store by snapshots. What fails, the next heartbeat tries again. */
+  /** Corrects the days in the store by snapshots. After a failure, the next heartbeat tries again. */
   const mend = async () => {
     const { set } = store;
     try {
@@ -298,7 +310,7 @@ export function connect(options: Options = {}): Client {
   /** Begins a set of snapshots of all symbols. */
   const restart = (snapshots: number, seq?: number) => {
     store.begin();
-    progress.expect(snapshots, wanted.symbols, seq);
+    progress.expect(snapshots, wanted.symbols.filter((symbol) => !calls.awaits(symbol)), seq);
   };
 
   wanted.add(symbols, allChannels);

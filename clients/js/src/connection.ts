@@ -1,17 +1,23 @@
-// Keeps one connection to the server: connects again after a loss, notices silence, and chooses the transport.
+// Keeps one connection to the server: connects again after a loss, notices silence, and chooses the
+// transport.
 
 import { ServerError } from "./errors.js";
 import type { Http, Query } from "./http.js";
 import { type Link, type LinkListener, type SocketConstructor, openSocket, openStream } from "./link.js";
 import type { State, Transport } from "./types.js";
 
-/** The longest wait before the first attempt to connect again, in milliseconds. Each further attempt doubles it. */
+/**
+ * The longest wait before the first attempt to connect again, in milliseconds. Each further attempt doubles
+ * it.
+ */
 const FIRST_WAIT = 500;
+/** The longest wait before any attempt. */
 const LONGEST_WAIT = 15_000;
 /** Milliseconds between heartbeats, until the server has said its own. */
 const HEARTBEAT = 5_000;
+/** How often the client looks for silence, in milliseconds. */
 const LOOK_EVERY = 1_000;
-/** A browser hides the answer from a page that the server does not admit. */
+/** Why there was no answer. A browser hides the answer from a page that the server does not admit. */
 const NO_ANSWER = "the server does not answer" + (globalThis.location ? ", or does not admit this page" : "");
 
 /** What uses the connection. */
@@ -23,8 +29,8 @@ export interface ConnectionUser {
   /** A connection is open. A WebSocket sends its commands now. */
   opened(link: Link): void;
   frame(text: string): void;
-  /** The connection has ended; without a cause, because its user asked for another one. */
-  lost(cause?: unknown): void;
+  /** The connection has ended: it broke, or another one is to replace it. */
+  lost(isLoss: boolean): void;
   /** There is a new state. */
   state(state: State): void;
 }
@@ -53,6 +59,8 @@ export function keepConnected(
   user: ConnectionUser,
 ): Connection {
   const { document, navigator } = globalThis;
+  /** Its signal removes the listeners for events of the page. */
+  const life = new AbortController();
   let state: State = { state: "connecting" };
   /** Why the client does not connect again by itself. */
   let refusal: Error | undefined;
@@ -67,7 +75,10 @@ export function keepConnected(
   let isOpen = false;
   let isStale = false;
   let isReady = false;
-  /** How certain it is that WebSockets are blocked. After one failure the server may have been starting; 2 is enough. */
+  /**
+   * How certain it is that WebSockets are blocked. 2 is certain. After 1 failure, the server may just have
+   * started.
+   */
   let blocked = 0;
 
   const transport = () => (wish !== "auto" ? wish : Socket && blocked < 2 ? "websocket" : "sse");
@@ -113,7 +124,7 @@ export function keepConnected(
     else lose("the server gives no sign of life");
   };
 
-  /** Connects at once if the page is shown or the device is online, and looks after a connection that is there. */
+  /** Runs when the page is shown or the device is online. Connects at once, or looks for silence. */
   const wake = () => {
     if (document?.visibilityState === "hidden") return;
     if (wait !== undefined) void open();
@@ -151,7 +162,7 @@ export function keepConnected(
         link = openSocket(Socket!, http.base, listener);
       } else {
         const query = user.query();
-        if (!query) return;
+        if (!query) return show({ state: "connecting" });
         link = openStream(http, query, listener);
       }
       watch = setInterval(look, LOOK_EVERY);
@@ -161,12 +172,12 @@ export function keepConnected(
   };
 
   /**
-   * Asks by HTTP why there is no WebSocket, because browsers hide the answer to a failed handshake. If the server
-   * answers, WebSockets are blocked, with this certainty.
+   * Asks by HTTP why there is no WebSocket, because browsers hide the answer to a failed handshake. If the
+   * server answers the request, something in between blocks WebSockets, with this certainty.
    */
   const ask = async (certainty: number) => {
     const own = drop();
-    user.lost();
+    user.lost(false);
     let cause: unknown = "the server answers, but not by WebSocket; is a proxy in between?";
     try {
       await http.get("info");
@@ -181,7 +192,7 @@ export function keepConnected(
 
   const lose = (cause: unknown) => {
     const own = drop();
-    user.lost(cause);
+    user.lost(true);
     if (own !== run) return;
     if (cause instanceof ServerError && cause.isPermanent) {
       refusal = cause;
@@ -192,16 +203,13 @@ export function keepConnected(
     attempts += 1;
     wait = setTimeout(open, inMs);
     const reason = typeof cause === "string" ? cause : cause instanceof ServerError ? cause.message : NO_ANSWER;
-    show(navigator?.onLine === false ? { state: "offline" } : { state: "reconnecting", inMs, attempt: attempts, reason });
-  };
-
-  const listen = (verb: "addEventListener" | "removeEventListener") => {
-    globalThis[verb]?.("online", wake);
-    document?.[verb]("visibilitychange", wake);
+    const isOffline = navigator?.onLine === false;
+    show(isOffline ? { state: "offline" } : { state: "reconnecting", inMs, attempt: attempts, reason });
   };
 
   if (wish === "websocket" && !Socket) throw new TypeError("there is no WebSocket; give one as an option");
-  listen("addEventListener");
+  globalThis.addEventListener?.("online", wake, life);
+  document?.addEventListener("visibilitychange", wake, life);
   void open();
   return {
     state: () => state,
@@ -216,18 +224,18 @@ export function keepConnected(
     reconnect() {
       if (state.state === "closed") return;
       attempts = blocked = 0;
-      user.lost("");
+      user.lost(true);
       void open();
     },
     renewStream() {
       if (transport() !== "sse" || wait !== undefined) return;
-      user.lost();
+      user.lost(false);
       void open();
     },
     close() {
       drop();
-      user.lost();
-      listen("removeEventListener");
+      user.lost(false);
+      life.abort();
       refusal = new Error("the client is closed");
       show({ state: "closed" });
     },

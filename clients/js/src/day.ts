@@ -23,8 +23,8 @@ export function dayOf({ day, trade, bar }: SnapshotFrame): FoldedDay | undefined
 }
 
 /**
- * Returns the day after a trade or a bar. Like the server, it makes the day of trades; of bars only while there are no
- * trades. An event of an earlier date changes nothing.
+ * Returns the day after a trade or a bar. Like the server, the client makes the day of trades, and of bars
+ * only while there are no trades. An event of an earlier date changes nothing.
  */
 export function fold(before: FoldedDay | undefined, event: TradeFrame | BarFrame): FoldedDay {
   const { type: basis, time } = event;

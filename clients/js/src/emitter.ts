@@ -4,7 +4,10 @@
 export interface Emitter<Events> {
   /** Adds a listener, unless it is there already. Returns a function that removes it. */
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void;
-  /** Calls the listeners of an event. An error in one of them reaches the program, but neither the others nor the client. */
+  /**
+   * Calls the listeners of an event. An error in a listener reaches the program, but does not stop the
+   * client.
+   */
   emit<K extends keyof Events>(name: K, event: Events[K]): void;
 }
 

@@ -7,7 +7,9 @@ export class ServerError extends Error {
   override readonly name = "ServerError";
 
   constructor(
-    /** The kind of the error. `not_the_server` is an answer that is not this server's, for example a proxy's. */
+    /**
+     * The kind of the error. `not_the_server` is an answer that is not this server's, for example a proxy's.
+     */
     readonly code: ErrorCode | "not_the_server",
     message: string,
     /** The status of the HTTP answer, if there was one. */
@@ -19,7 +21,6 @@ export class ServerError extends Error {
   /** Whether the same request would be refused again. */
   get isPermanent(): boolean {
     const { code, status } = this;
-    if (!status) return code !== "bad_cursor" && code !== "rate_limited";
-    return code !== "bad_cursor" && status < 500 && status !== 408 && status !== 429;
+    return status ? status < 500 && status !== 408 && status !== 429 : code !== "rate_limited";
   }
 }

@@ -35,8 +35,8 @@ export class Http {
   }
 
   /**
-   * Sends a request. Returns the answer if its status is a success. Throws a `ServerError` if the server refuses, and
-   * the error of `fetch` if there is no answer.
+   * Sends a request. Returns the answer if its status is a success. Throws a `ServerError` if the server
+   * refuses, and the error of `fetch` if there is no answer.
    */
   async request(path: string, query: Query = {}, init?: RequestInit): Promise<Response> {
     const url = new URL(path, this.base);

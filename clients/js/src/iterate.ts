@@ -5,7 +5,9 @@ import type { Client, Update } from "./types.js";
 /** How many updates may wait for the loop. */
 const LONGEST_QUEUE = 100_000;
 
-/** Iterates over the updates of a client. Ends when the client is closed, and throws what the server refuses. */
+/**
+ * Iterates over the updates of a client. Ends when the client is closed, and throws what the server refuses.
+ */
 export async function* iterate(
   client: Client,
   refusal: () => Error | undefined,

@@ -18,7 +18,9 @@ export interface LinkListener {
   end(cause: string | ServerError): void;
 }
 
-/** The part of a WebSocket that the client needs. Browsers, Node from version 22 and the package `ws` have it. */
+/**
+ * The part of a WebSocket that the client needs. Browsers, Node from version 22 and the package `ws` have it.
+ */
 export interface Socket {
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
@@ -30,9 +32,6 @@ export interface Socket {
 
 /** The constructor of a WebSocket. */
 export type SocketConstructor = new (url: string) => Socket;
-
-const SLOW_CONSUMER = 4008;
-const ABNORMAL = 1006;
 
 /** Opens a WebSocket. */
 export function openSocket(Socket: SocketConstructor, base: URL, listener: LinkListener): Link {
@@ -55,11 +54,13 @@ export function openSocket(Socket: SocketConstructor, base: URL, listener: LinkL
 
 /** Returns why a connection was closed, as words for people. */
 export function reasonOf({ code, reason }: { code: number; reason: string }): string {
-  if (code === SLOW_CONSUMER) return "this client read too slowly";
-  return reason || (code === ABNORMAL ? "the connection broke" : `the server closed with ${code}`);
+  // The reason of 4008 is a cursor.
+  if (code === 4008) return "this client read too slowly";
+  // 1006 is a connection without a close.
+  return reason || (code === 1006 ? "the connection broke" : `the server closed with ${code}`);
 }
 
-/** Opens a stream of Server-Sent Events. It uses `fetch`, which unlike `EventSource` shows the words of a refusal. */
+/** Opens a stream of Server-Sent Events. Unlike `EventSource`, `fetch` shows why the server refuses. */
 export function openStream(http: Http, query: Query, listener: LinkListener): Link {
   const abort = new AbortController();
   const { signal } = abort;

@@ -1,4 +1,5 @@
-// How far the client has come: the cursor from which the next connection goes on, and what the server still owes.
+// How far the client has come: the cursor from which the next connection goes on, and what the server still
+// owes.
 
 import type { SetFrame, SubscribedFrame, UnsubscribedFrame } from "./generated.js";
 
@@ -8,8 +9,8 @@ export type Reply = SubscribedFrame | UnsubscribedFrame | SetFrame;
 /** The progress of a client. */
 export class Progress {
   /**
-   * The symbols that wait for their first snapshot, or for one after a gap or a seek. A resume would not bring their
-   * last values.
+   * The symbols that wait for their first snapshot, or for one after a gap or a seek. A resume would not
+   * bring their last values.
    */
   readonly unsynced = new Set<string>();
   #epoch: string | undefined;
@@ -25,7 +26,9 @@ export class Progress {
   /** `complete` is called when the last snapshot of a set has come. */
   constructor(private readonly complete: () => void) {}
 
-  /** The cursor, once the client has one. All events up to it have come, except those of the unsynced symbols. */
+  /**
+   * The cursor, once the client has one. All events up to it have come, except those of the unsynced symbols.
+   */
   get cursor(): string | undefined {
     return this.#epoch && `${this.#epoch}-${this.#seq}`;
   }
@@ -42,14 +45,10 @@ export class Progress {
     this.#head = undefined;
   }
 
-  /** Forgets the cursor. */
-  forget(): void {
-    this.#epoch = undefined;
-  }
-
   /**
-   * Notes a reply. Returns whether it is the first of its connection, and whether the server has resumed. Before a
-   * reply about symbols, the server writes all that it had conflated, so the cursor moves to the reply.
+   * Notes a reply. Returns whether it is the first of its connection, and whether the server has resumed.
+   * Before a reply about symbols, the server writes all that it had conflated, so the cursor moves to the
+   * reply.
    */
   replied({ type, epoch, seq, resumed }: Reply): "first" | "resumed" | "later" {
     const isFirst = this.#isNew;

@@ -30,7 +30,7 @@ class StoredRow implements Row {
     return this.#set === set;
   }
 
-  /** Takes the values of a snapshot. The updates up to the snapshot are delivered only if it is a correction. */
+  /** Takes the values of a snapshot. Unless it is a correction, the updates up to it are not delivered. */
   take(snapshot: SnapshotFrame, isCorrection: boolean): void {
     const { seq, trade, quote, bar, day } = snapshot;
     let newest = -1;
@@ -67,8 +67,8 @@ export class Store {
   /** The symbols whose day has changed since their last snapshot. */
   readonly folded = new Set<string>();
   /**
-   * Whether a day has begun. A snapshot does not say its date. If its newest trade came late, from the day before, what
-   * seems to be a new day is the present one, and only the server knows its earlier trades.
+   * Whether a day seems to have begun. A snapshot does not say its date. If the newest trade of a snapshot
+   * came late, from the day before, the day had begun already. Then only the server knows the earlier trades.
    */
   hasNewDay = false;
   /** The number of the present set of snapshots. */

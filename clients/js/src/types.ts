@@ -39,17 +39,26 @@ export type State =
   | { readonly state: "catching_up"; readonly transport: Transport }
   /** The server gives no sign of life. The client will connect again soon. */
   | { readonly state: "stale"; readonly transport: Transport }
+  /** The client waits before it connects again. */
   | { readonly state: "reconnecting"; readonly inMs: number; readonly attempt: number; readonly reason: string }
   /** The device is offline. The client tries again, and at once when the device is online. */
   | { readonly state: "offline" }
   /** The server refuses, in its own words. The client tries again only after `reconnect()`. */
-  | { readonly state: "refused"; readonly status?: number | undefined; readonly code: ServerError["code"]; readonly message: string }
+  | {
+      readonly state: "refused";
+      readonly status?: number | undefined;
+      readonly code: ServerError["code"];
+      readonly message: string;
+    }
   | { readonly state: "closed" };
 
 /** One event of the market. */
 export type Update = wire.TradeFrame | wire.QuoteFrame | wire.BarFrame;
 
-/** The last values of one symbol. The client changes a row in place. Decimal numbers are texts, with all digits. */
+/**
+ * The last values of one symbol. The client changes a row in place. Decimal numbers are texts, with all
+ * digits.
+ */
 export interface Row {
   readonly symbol: string;
   trade?: wire.Trade | undefined;

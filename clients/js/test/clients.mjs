@@ -19,7 +19,10 @@ export async function proxyFor(t, server) {
   return proxy;
 }
 
-/** Connects a client that is closed with the test. Its list `seen` has all its events, as pairs of name and event. */
+/**
+ * Connects a client that is closed with the test. Its list `seen` has all its events, as pairs of name and
+ * event.
+ */
 export function clientFor(t, url, options) {
   const client = connect({ url, WebSocket, ...options });
   t.after(() => client.close());

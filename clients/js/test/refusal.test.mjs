@@ -92,7 +92,7 @@ test("a server that is not there is tried again", async (t) => {
   assert.equal(client.counts.reconnects, 1);
 });
 
-test("a page that the server does not admit is told of that possibility, because a browser hides the answer", async (t) => {
+test("a page that the server does not admit is told of that possibility", async (t) => {
   globalThis.location = { origin: "http://elsewhere.example" };
   t.after(() => delete globalThis.location);
   const { connect } = await import("../dist/client.js?as=page");

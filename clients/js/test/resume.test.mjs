@@ -33,7 +33,7 @@ for (const transport of ["websocket", "sse"]) {
   });
 
   for (const all of [false, true]) {
-    test(`the cut of a set of snapshots loses no symbol and no event (${transport}, ${all ? "*" : "names"})`, async (t) => {
+    test(`a cut within the snapshots loses no symbol and no event (${transport}, ${all ? "*" : "names"})`, async (t) => {
       const names = range(1, 300).map((number) => `S${number}`);
       const flags = ["--feed", "simulated", "--symbols", names.join(), "--rate", "3000"];
       const server = await serverFor(t, flags);
@@ -61,6 +61,60 @@ for (const transport of ["websocket", "sse"]) {
       }
     });
   }
+}
+
+for (const transport of ["websocket", "sse"]) {
+  test(`whatever breaks, each symbol is a snapshot and then every event, once (${transport})`, async (t) => {
+    const names = range(1, 40).map((number) => `S${number}`);
+    const flags = ["--feed", "simulated", "--symbols", names.join(), "--rate", "2000"];
+    const server = await serverFor(t, flags);
+    const proxy = await proxyFor(t, server);
+    const witness = clientFor(t, server.url, { symbols: ["*"], delivery: "every" });
+    await updates(witness, 100);
+    // A small generator of numbers, so that each run does the same in the same order.
+    let state = transport === "sse" ? 7 : 8;
+    const random = (limit) => (state = (state * 16_807) % 2_147_483_647) % limit;
+    const client = clientFor(t, proxy.url, { delivery: "every", transport });
+    const calls = [];
+    const actions = [
+      (name) => calls.push(client.subscribe([name])),
+      (name) => calls.push(client.subscribe([name])),
+      (name) => {
+        calls.push(client.unsubscribe([name]));
+        client.seen.push(["unsubscribe", { symbol: name }]);
+      },
+      () => proxy.cut(),
+      () => (proxy.breakAfter = 200 + random(20_000)),
+      () => {
+        proxy.refuses = !proxy.refuses;
+        proxy.cut();
+      },
+    ];
+
+    for (let step = 0; step < 150; step += 1) {
+      actions[random(actions.length)](names[random(20)]);
+      await updates(witness, witness.counts.updates + random(200));
+    }
+    proxy.refuses = false;
+    proxy.breakAfter = Infinity;
+    await Promise.all(calls);
+    await reaches(client, "live");
+    const last = client.counts.updates + 20;
+    await updates(client, last);
+    client.close();
+    await next(witness, "update", ({ seq }) => seq > Math.max(...seqs(client)));
+
+    assert.deepEqual(had(client, "gap"), []);
+    for (const name of names) {
+      const all = had(witness, "update").filter(({ symbol }) => symbol === name).map(({ seq }) => seq);
+      let from;
+      for (const [what, { symbol, seq }] of client.seen) {
+        if (symbol !== name) continue;
+        if (what === "update") assert.equal(seq, all.find((other) => other > from), `${name} after ${from}`);
+        from = what === "unsubscribe" ? undefined : seq;
+      }
+    }
+  });
 }
 
 test("a cursor that the history no longer reaches is told as a gap, with what is missed", async (t) => {

@@ -45,8 +45,8 @@ export async function serve(flags, env = {}, listen = "127.0.0.1:0") {
  * - `cut` breaks all connections.
  * - `swallow` lets no more bytes of the server through on the present connections.
  * - While `refuses` is true, new connections are broken at once. While `hangs` is true, they get no answer.
- * - `upgrades` says what becomes of requests for a WebSocket: "pass"; "refuse" answers with 502, as some proxies do;
- *   "swallow" answers nothing; "mute" lets only the handshake through.
+ * - `upgrades` says what becomes of requests for a WebSocket: "pass"; "refuse" answers with 502, as some
+ *   proxies do; "swallow" answers nothing; "mute" lets only the handshake through.
  * - After `breakAfter` bytes from the server, the connection that has received them is broken, once.
  */
 export async function startProxy(to) {

@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { clientFor, had, proxyFor, reaches, sees, serverFor, updates } from "./clients.mjs";
 import { PAUSED } from "./servers.mjs";
 
-const seqsOf = (client, symbol) => had(client, "update").filter((update) => update.symbol === symbol).map(({ seq }) => seq);
+function seqsOf(client, symbol) {
+  return had(client, "update").filter((update) => update.symbol === symbol).map(({ seq }) => seq);
+}
 
 for (const transport of ["websocket", "sse"]) {
   test(`symbols come and go while the client runs (${transport})`, async (t) => {
@@ -35,6 +37,12 @@ for (const transport of ["websocket", "sse"]) {
     await client.control({ action: "step", events: 60 });
     await sees(client, "update", ({ seq }) => seq > 95);
     assert.ok(seqsOf(client, "AAPL").at(-1) <= 42);
+
+    await client.unsubscribe(["MSFT"]);
+    assert.equal(client.store.size, 0);
+    await client.subscribe(["NVDA"]);
+    await reaches(client, "live");
+    assert.deepEqual([...client.store.keys()], ["NVDA"]);
     assert.deepEqual(had(client, "gap"), []);
   });
 
@@ -43,7 +51,8 @@ for (const transport of ["websocket", "sse"]) {
     const client = clientFor(t, server.url, { symbols: ["AAPL"], transport });
     await reaches(client, "live");
 
-    await assert.rejects(client.subscribe(["AA PL"]), { name: "ServerError", code: "bad_symbol", message: /has a space/ });
+    const refusal = { name: "ServerError", code: "bad_symbol", message: /has a space/ };
+    await assert.rejects(client.subscribe(["AA PL"]), refusal);
 
     await client.control({ action: "step" });
     await updates(client, 1);

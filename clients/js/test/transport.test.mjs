@@ -9,7 +9,7 @@ import { PAUSED } from "./servers.mjs";
 const QUICK = { TICKERPLANT_SESSION__HEARTBEAT: "100ms" };
 
 for (const upgrades of ["refuse", "swallow", "mute"]) {
-  test(`where a proxy does not let WebSockets through, the frames come as Server-Sent Events (${upgrades})`, async (t) => {
+  test(`where WebSockets do not get through, the frames come as Server-Sent Events (${upgrades})`, async (t) => {
     const server = await serverFor(t, PAUSED, QUICK);
     const proxy = await proxyFor(t, server);
     proxy.upgrades = upgrades;
