@@ -371,6 +371,33 @@
 //! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
 //! | `serving.py` | starts servers for the tests in Python |
 //!
+//! ## The build
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `build.rs` | builds the dashboard and the client library with npm, lists their files for `dashboard.rs` |
+//! | `dashboard/build.mjs` | runs Vite, writes the licences, compresses the files |
+//! | `packaging/crate` | packs the crate with the built files |
+//!
+//! ## dashboard
+//!
+//! The dashboard at `/` is a package of its own, in TypeScript. The table lists the folders and files of
+//! `dashboard/src`. Data flow from the session to the market, and from there to the table and to the detail.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `app.ts` | the page: owns the connections, the watchlists and the address, lays out the parts |
+//! | `frame.ts` | draws once a frame |
+//! | `session/` | the connections, the token, what the server is |
+//! | `market/` | the last values of all symbols, numbers and times in words |
+//! | `table/` | the table: rows in view, their cells and sparklines, columns, order |
+//! | `detail/` | the opened symbol: its chart, candles and last trades |
+//! | `feed/` | the bar of the feed, its scrubber, its status |
+//! | `status/` | the state of the connection in words, the line at the bottom, notices |
+//! | `panels/` | the relay, the lines for other programs, settings, keys, the field for a token |
+//! | `state/` | the address, the watchlists and what else the browser keeps |
+//! | `style/` | the style sheets, colours in `tokens.css` |
+//!
 //! ## clients/js
 //!
 //! The client library for browsers and Node is a package of its own, in TypeScript. The table lists the files

@@ -5,10 +5,9 @@ const { chromium } = require("playwright-core");
 const { FLAGS } = require("./browser.cjs");
 const { FOLDER } = require("./support.cjs");
 
-const NAMES = ["dashboard/table", "dashboard/detail", "dashboard/feed", "dashboard/connection", "dashboard/relay", "dashboard/connect", "dashboard/accessibility",
-  "plain_page", "snippet", "event_source"];
+const DASHBOARD = ["table", "detail", "feed", "connection", "relay", "connect", "accessibility", "pictures"];
+const NAMES = [...DASHBOARD.map((name) => `dashboard/${name}`), "plain_page", "snippet", "event_source"];
 const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
-
 
 /** The checks whose names contain the first argument of the command, or all checks. */
 const checks = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(process.argv[2] ?? "")));

@@ -6,7 +6,7 @@ import { inNextFrame } from "../frame";
 import { grouped, short, signed } from "../market/decimal";
 import { Instrument } from "../market/instrument";
 import type { Market } from "../market/market";
-import { INTERVALS, dateAndTime, type Interval } from "../market/time";
+import { INTERVALS, dateAndTime, timeOfDay, type Interval } from "../market/time";
 import { statusOf } from "../status/status_words";
 import { Candles, type Candle } from "./candles";
 import type { Chart } from "./chart";
@@ -153,7 +153,7 @@ export class Detail extends LitElement {
     if (!candle) return html`<span>${this.fault || "no bars yet"}</span>`;
     const price = (value: number) => grouped(value.toFixed(decimals));
     const direction = candle.close < candle.open ? "down" : candle.close > candle.open ? "up" : "flat";
-    return html`<time>${dateAndTime(candle.time * 1000)}</time>
+    return html`<time><span class="date">${dateAndTime(candle.time * 1000).slice(0, 10)} </span>${timeOfDay(candle.time * 1000)}</time>
       ${(["open", "high", "low", "close"] as const).map((name) =>
         html`<span>${name[0]!.toUpperCase()} <b data-direction=${direction} data-value=${name}>${price(candle[name])}</b></span>`)}
       <span>V <b data-value="volume">${short(String(Math.round(candle.volume * 1e6) / 1e6))}</b></span>`;
