@@ -266,6 +266,7 @@ class App extends LitElement {
         ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.facts.names} .filter=${this.filter} .version=${lists.current}
           @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${() => this.edit((all) => all.create("Watchlist", this.selected ? [this.selected] : []))}
           @rename=${(event: CustomEvent<string>) => this.edit((all) => all.rename(event.detail))} @delete=${() => this.edit((all) => all.delete())}
+          @need-names=${() => this.facts.learnNames(client).then(() => this.requestUpdate())}
           @add=${(event: CustomEvent<string>) => this.edit((all) => all.add(event.detail))}
           @filter=${(event: CustomEvent<string>) => { this.filter = event.detail; this.requestUpdate(); }}></tp-watchlist-bar>`}
         ${buttons(this.isRelayOpen, this.unread, (panel) => this.show(panel))}

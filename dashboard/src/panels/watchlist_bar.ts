@@ -54,7 +54,7 @@ export class WatchlistBar extends LitElement {
           <button class="quiet" title="Rename this watchlist" @click=${() => { this.isNaming = true; }}>Rename</button>
           <button class="quiet" title="Delete this watchlist" @click=${() => this.tell("delete")}>Delete</button>
           <form @submit=${this.add}>
-            <input name="symbol" list="known-symbols" placeholder="Add a symbol" aria-label="Add a symbol" autocomplete="off" autocapitalize="characters" spellcheck="false">
+            <input name="symbol" list="known-symbols" placeholder="Add a symbol" aria-label="Add a symbol" autocomplete="off" autocapitalize="characters" spellcheck="false" @focus=${() => this.tell("need-names")}>
             <datalist id="known-symbols">${this.names.filter((name) => !present.has(name)).slice(0, SUGGESTIONS).map((name) => html`<option value=${name}></option>`)}</datalist>
             <button>Add</button>
           </form>`}

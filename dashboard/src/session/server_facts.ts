@@ -10,7 +10,7 @@ export class ServerFacts {
   relayBytes = 0;
   /** Why this page cannot send messages to peers, or empty. */
   relayClosed = "";
-  /** All symbols that have data. */
+  /** All symbols that have data, once somebody has asked for them. */
   names: string[] = [];
 
   /** Asks the server. */
@@ -22,9 +22,17 @@ export class ServerFacts {
       this.tokens = tokens;
       this.relayBytes = limits.relay_bytes ?? 0;
       if (!relay) this.relayClosed = "This server relays no messages.";
-      this.names = (await client.get("symbols")).symbols.map(({ symbol }) => symbol);
     } catch {
       // The state of the connection says why.
+    }
+  }
+
+  /** Asks for the symbols. */
+  async learnNames(client: Client): Promise<void> {
+    try {
+      this.names = (await client.get("symbols")).symbols.map(({ symbol }) => symbol);
+    } catch {
+      // There are no suggestions.
     }
   }
 }

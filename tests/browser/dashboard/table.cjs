@@ -75,6 +75,8 @@ module.exports = {
     const page = await open(browser, address);
     await status(page, "Paused");
     await page.getByRole("button", { name: "New list" }).click();
+    await page.getByLabel("Add a symbol").focus();
+    await page.waitForFunction(() => [...document.querySelectorAll("#known-symbols option")].map(({ value }) => value).join() === "AAPL,MSFT,NVDA");
     for (const symbol of ["NVDA", "AAPL", "MSFT"]) {
       await page.getByLabel("Add a symbol").fill(symbol.toLowerCase());
       await page.getByLabel("Add a symbol").press("Enter");
