@@ -262,7 +262,7 @@ class App extends LitElement {
       @choose=${(event: CustomEvent<Interval>) => this.choose(event.detail)} @close=${() => this.close()}></tp-detail>`) : nothing;
     return html`<header class="top">
         <h1>tickerplant</h1>
-        <p class="connection" data-tone=${status.tone}><b role="status">${status.word}</b> ${status.progress}${status.detail ? html`<span>${status.detail}</span>` : nothing}</p>
+        <p class="connection" data-tone=${status.tone}><b role="status">${status.word}</b> ${status.progress}${status.detail ? html`<span title=${status.detail}>${status.detail}</span>` : nothing}</p>
         ${this.alone ? nothing : html`<tp-watchlist-bar .lists=${lists} .names=${this.facts.names} .filter=${this.filter} .version=${lists.current}
           @choose=${(event: CustomEvent<number>) => this.edit((all) => all.choose(event.detail))} @create=${() => this.edit((all) => all.create("Watchlist", this.selected ? [this.selected] : []))}
           @rename=${(event: CustomEvent<string>) => this.edit((all) => all.rename(event.detail))} @delete=${() => this.edit((all) => all.delete())}

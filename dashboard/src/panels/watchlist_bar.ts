@@ -3,6 +3,9 @@
 import { LitElement, html, nothing } from "lit";
 import type { Watchlists } from "../state/watchlists";
 
+const PEN = html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 13l.6-3L10.5 3 13 5.5 6 12.4z"></path></svg>`;
+const BIN = html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5"></path></svg>`;
+
 /** How many suggestions the field for a new symbol has. */
 const SUGGESTIONS = 50;
 
@@ -51,8 +54,8 @@ export class WatchlistBar extends LitElement {
             </select>`}
         <button title="Make a new watchlist" @click=${() => this.tell("create")}>New list</button>
         ${lists.hasEvery ? nothing : html`
-          <button class="quiet" title="Rename this watchlist" @click=${() => { this.isNaming = true; }}>Rename</button>
-          <button class="quiet" title="Delete this watchlist" @click=${() => this.tell("delete")}>Delete</button>
+          <button class="quiet icon" title="Rename this watchlist" aria-label="Rename" @click=${() => { this.isNaming = true; }}>${PEN}</button>
+          <button class="quiet icon" title="Delete this watchlist" aria-label="Delete" @click=${() => this.tell("delete")}>${BIN}</button>
           <form @submit=${this.add}>
             <input name="symbol" list="known-symbols" placeholder="Add a symbol" aria-label="Add a symbol" autocomplete="off" autocapitalize="characters" spellcheck="false" @focus=${() => this.tell("need-names")}>
             <datalist id="known-symbols">${this.names.filter((name) => !present.has(name)).slice(0, SUGGESTIONS).map((name) => html`<option value=${name}></option>`)}</datalist>

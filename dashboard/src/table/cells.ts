@@ -74,8 +74,8 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
     }
     case "change_percent": {
       const arrow = text(cell, "arrow"), change = text(cell, "");
-      return ({ changePercent }) => {
-        const direction = directionOf(changePercent);
+      return ({ change: absolute, changePercent }) => {
+        const direction = directionOf(absolute);
         arrow(ARROWS[direction]);
         change(changePercent ? `${signed(grouped(changePercent, 2))}%` : "–");
         mark(cell, "direction", direction);
@@ -144,7 +144,12 @@ function makeTrend(cell: HTMLElement): Draw {
   const canvas = cell.appendChild(document.createElement("canvas"));
   canvas.setAttribute("aria-hidden", "true");
   let drawn = "", drawnAt = 0;
-  return ({ symbol, change }, { now, sparkline, colours, trendWidth: width }) => {
+  const clear = () => {
+    if (drawn) canvas.width = 0;
+    drawn = "";
+  };
+  return ({ symbol, change, last }, { now, sparkline, colours, trendWidth: width }) => {
+    if (!last) return clear();
     const line = sparkline(symbol);
     const isDown = change.startsWith("-");
     const key = `${symbol} ${width} ${isDown} ${colours.up} ${line.version}`;
