@@ -339,7 +339,8 @@ export function connect(options: Options = {}): Client {
       if (!link?.send) throw new Error("there is no WebSocket to send by");
       link.send(text);
     },
-    control: (body) => http.get("feed", {}, { method: "POST", body: JSON.stringify(body) }),
+    // A seek or a step may take long.
+    control: (body) => http.get("feed", {}, { method: "POST", body: JSON.stringify(body), signal: null }),
     get: (path, query) => http.get(path, query),
     reconnect: connection.reconnect,
     close: connection.close,

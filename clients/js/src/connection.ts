@@ -119,6 +119,8 @@ export function keepConnected(
       return showReady();
     }
     if (beats < 3) return;
+    // The server may have other heartbeats since its restart, so the client asks again.
+    heartbeat = 0;
     // Something in between may have taken the handshake, or let no frame through.
     if (link?.send && !isReady) void ask(2);
     else lose("the server gives no sign of life");
@@ -134,7 +136,6 @@ export function keepConnected(
   const open = async () => {
     const own = drop();
     heard = Date.now();
-    if (refusal) show({ state: "connecting" });
     refusal = undefined;
     if (!heartbeat) void learn();
     const listener: LinkListener = {
@@ -225,6 +226,7 @@ export function keepConnected(
       if (state.state === "closed") return;
       attempts = blocked = 0;
       user.lost(true);
+      show({ state: "connecting" });
       void open();
     },
     renewStream() {

@@ -14,7 +14,7 @@ const MOST_SYMBOLS = 50;
 /** Returns the address under which all routes of the server lie. */
 export function baseOf(url: string | URL | undefined): URL {
   const page = globalThis.location?.origin;
-  if (!url && !page) throw new TypeError("outside a page, `url` is required");
+  if (!url && !page) throw new TypeError("`url` is required");
   const base = new URL(url ?? page, page);
   if (base.search) throw new TypeError("`url` has parameters, but they are options of connect");
   base.protocol = base.protocol.replace("ws", "http");

@@ -27,7 +27,7 @@ export async function* iterate(
       queue = [];
       for (const update of batch) {
         yield update;
-        if (queue.length > LONGEST_QUEUE) throw new Error("the loop is slower than the updates");
+        if (queue.length > LONGEST_QUEUE) throw new Error("the loop is too slow");
       }
       if (queue.length) continue;
       if (client.state.state === "closed") return;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { connect } from "../dist/client.js";
 import { clientFor, had, proxyFor, reaches, sees, serverFor, updates } from "./clients.mjs";
 import { PAUSED } from "./servers.mjs";
 
@@ -124,4 +125,50 @@ test("updates can be read in a loop, which ends when the client is closed", asyn
   await stepped;
 
   assert.deepEqual(found, [6, 7, 8, 9, 10]);
+});
+
+test("a loop that is too slow ends with an error instead of an endless queue", async () => {
+  /** Returns a client whose server is a function that says a quote. */
+  const pair = () => {
+    let socket;
+    class Fake {
+      constructor() {
+        socket = this;
+        queueMicrotask(() => this.onopen({}));
+      }
+
+      send(text) {
+        const { action, id } = JSON.parse(text);
+        const feed = { kind: "simulated", state: "running" };
+        const reply = { type: "subscribed", id, epoch: "e", seq: 0, resumed: false, snapshots: 0, feed };
+        if (action === "subscribe") this.onmessage({ data: JSON.stringify(reply) });
+      }
+
+      close() {}
+    }
+    const unused = () => new Promise(() => {});
+    const client = connect({ url: "http://127.0.0.1:9", symbols: ["A"], WebSocket: Fake, fetch: unused });
+    let seq = 0;
+    const say = () => socket.onmessage({ data: `{"type":"quote","symbol":"A","seq":${++seq},"time":"2024-01-03"}` });
+    return { client, say };
+  };
+  /** Reads two updates, and lets so many more come between them. */
+  const read = async (waiting) => {
+    const { client, say } = pair();
+    await reaches(client, "live");
+    const loop = (async () => {
+      let count = 0;
+      for await (const _ of client) {
+        for (let more = 0; count === 0 && more < waiting; more += 1) say();
+        count += 1;
+        if (count === 2) break;
+      }
+    })();
+    say();
+    say();
+    await loop.finally(() => client.close());
+  };
+
+  await read(100_000);
+  await assert.rejects(read(100_001), /too slow/);
 });
