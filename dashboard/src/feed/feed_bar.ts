@@ -67,7 +67,7 @@ export class FeedBar extends LitElement {
     const speeds = SPEEDS.filter((one) => one !== "max" || hasMax);
     const ends = report?.ends_in_ms;
     const sourceText = this.source();
-    return html`<div class="source" title=${report?.files?.join("\n") ?? sourceText}>
+    return html`<div class="source" title=${report?.files?.join("\n") ?? (report as { command?: string } | undefined)?.command ?? sourceText}>
         <b class="state" data-state=${state}>${WORDS[state] ?? state}</b>
         <span class="muted">${detail ? html`<span class="bad">${detail}</span>` : sourceText}</span>
       </div>

@@ -14,6 +14,8 @@ export class FeedWatch {
   /** The client that asks and commands. */
   client: Client | undefined;
   private isAsking = false;
+  /** The latest market time that the page has seen, in milliseconds. A simulation has no end of its own. */
+  private furthest = -Infinity;
 
   /** `changed` is called after each new status. */
   constructor(private changed: () => void) {
@@ -27,6 +29,7 @@ export class FeedWatch {
     this.isAsking = true;
     try {
       this.report = await this.client.get("feed");
+      this.furthest = Math.max(this.furthest, Date.parse(this.report.position ?? "") || -Infinity);
     } catch {
       // The state of the connection says why.
     }
@@ -51,6 +54,7 @@ export class FeedWatch {
   follow(client: Client): void {
     this.client = client;
     this.report = undefined;
+    this.furthest = -Infinity;
     this.refusal = this.forbidden = "";
     void this.ask();
   }
@@ -74,10 +78,10 @@ export class FeedWatch {
     return this.start !== undefined;
   }
 
-  /** Returns the first and the last market time of the feed, in milliseconds. The last one of a simulation is now. */
+  /** Returns the first and the last market time of the feed, in milliseconds. */
   get extent(): [number, number] {
-    const { first, last, position } = this.report ?? {};
-    return [Date.parse(first ?? this.start ?? ""), Date.parse(last ?? (this.isRepeatable ? position : undefined) ?? "")];
+    const { first, last } = this.report ?? {};
+    return this.isRepeatable ? [Date.parse(this.start!), this.furthest] : [Date.parse(first ?? ""), Date.parse(last ?? "")];
   }
 
   private get start(): string | undefined {

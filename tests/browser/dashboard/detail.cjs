@@ -44,6 +44,20 @@ module.exports = {
     noFaults(page, address);
   }),
 
+  "all files of the dashboard together have at most 120 KB, compressed": (browser) => withServer(PAUSED, async (address) => {
+    await control(address, { action: "step", events: 300 });
+    const page = await browser.newPage();
+    const sizes = [];
+    page.on("requestfinished", async (request) => {
+      if (!/api/.test(request.url())) sizes.push(request.sizes());
+    });
+    await page.goto(`http://${address}/?symbols=*&symbol=AAPL`);
+    await page.locator(".legend b").first().waitFor();
+    await page.locator(".chart canvas").first().waitFor();
+    const total = (await Promise.all(sizes)).reduce((sum, { responseBodySize }) => sum + responseBodySize, 0);
+    assert.ok(total > 30_000 && total <= 120_000, String(total));
+  }),
+
   "a symbol has a page of its own": (browser) => withServer(PAUSED, async (address) => {
     await control(address, { action: "step", events: 300 });
     const page = await open(browser, address, "?symbol=MSFT&interval=5m");

@@ -58,6 +58,22 @@ module.exports = {
     noFaults(page, address);
   }),
 
+  "the keys sort the table, turn the order around, and show the sheet": (browser) => withServer(PAUSED, async (address) => {
+    await control(address, { action: "step", events: 300 });
+    const page = await open(browser, address);
+    await shows(page, ["AAPL", "MSFT", "NVDA"]);
+    await page.keyboard.press("s");
+    await page.keyboard.press("S");
+    await shows(page, ["NVDA", "MSFT", "AAPL"]);
+    await page.keyboard.press("s");
+    assert.match(page.url(), /sort=-last/);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    noFaults(page, address);
+  }),
+
   "the filter shows the symbols that contain a text": (browser) => withServer(PAUSED, async (address) => {
     await control(address, { action: "step", events: 300 });
     const page = await open(browser, address);
