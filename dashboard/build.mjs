@@ -17,14 +17,23 @@ const page = await build({
   ...common,
   base: "./",
   resolve: { alias: { tickerplant: library } },
-  build: { outDir: dist, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  build: {
+    outDir: dist,
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
 });
 
 /** Builds the browser library as one file. */
 await build({
   ...common,
   build: {
-    outDir: dist, emptyOutDir: false, target: "es2022", modulePreload: { polyfill: false },
+    outDir: dist,
+    emptyOutDir: false,
+    target: "es2022",
+    modulePreload: { polyfill: false },
     rolldownOptions: { input: library, preserveEntrySignatures: "strict", output: { entryFileNames: "client.js" } },
   },
 });
@@ -42,12 +51,16 @@ function licence(folder) {
   const head = [`${name} ${version}`, `Licence: ${license}`];
   if (author) head.push(`Author: ${author.name ?? author}`);
   if (homepage) head.push(homepage);
-  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
+  const files = readdirSync(folder)
+    .filter((file) => /^(licen[cs]e|notice)/i.test(file))
+    .sort();
   return [head.join("\n"), ...files.map((file) => readFileSync(join(folder, file), "utf8").trim())].join("\n\n");
 }
 
 const modules = page.output.flatMap((file) => file.moduleIds ?? []);
-const packages = [...new Set(modules.map(packageOf).filter((folder) => folder && existsSync(join(folder, "package.json"))))].sort();
+const packages = [
+  ...new Set(modules.map(packageOf).filter((folder) => folder && existsSync(join(folder, "package.json")))),
+].sort();
 const intro = "The dashboard of tickerplant contains parts of these packages.";
 writeFileSync(join(dist, "licenses.txt"), [intro, ...packages.map(licence)].join(`\n\n${"-".repeat(80)}\n\n`) + "\n");
 

@@ -386,7 +386,8 @@
 //!
 //! | file | what it has or does |
 //! |---|---|
-//! | `app.ts` | the page: owns the connections, the watchlists and the address, lays out the parts |
+//! | `page.ts` | the state of the page, and what a person can do to it |
+//! | `app.ts` | lays out the parts of the page, and passes on what a person does |
 //! | `frame.ts` | draws once a frame |
 //! | `session/` | the connections, the token, what the server is |
 //! | `market/` | the last values of all symbols, numbers and times in words |

@@ -12,6 +12,8 @@ use hyper::body::Bytes;
 use warp::Reply;
 
 use super::compression::Coding;
+use super::json_response::error_response;
+use crate::wire::{ErrorCode, ErrorReply};
 
 /// The path of the files that have their hashes in their names, without the first slash.
 pub const PREFIX: &str = "assets/";
@@ -60,7 +62,11 @@ pub fn response(path: &str, headers: &HeaderMap) -> Option<warp::reply::Response
         name => name,
     };
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
-        return (name == "index.html").then(plain_page);
+        return match name {
+            "index.html" => Some(plain_page()),
+            "client.js" | "licenses.txt" => Some(missing_file()),
+            _ => None,
+        };
     };
     let is_page = name == "index.html";
     let cache = if name.starts_with(PREFIX) { "max-age=31536000, immutable" } else { "no-cache" };
@@ -93,6 +99,12 @@ fn plain_page() -> warp::reply::Response {
     ];
     add(&mut response, headers);
     response
+}
+
+/// Returns the error response for a file that a program without the dashboard does not have.
+fn missing_file() -> warp::reply::Response {
+    let message = "this server was built without npm, so it has no dashboard and no client library";
+    error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 
 /// Adds headers to a response, and the headers that all files have.

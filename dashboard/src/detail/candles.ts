@@ -58,7 +58,11 @@ export class Candles {
     this.bar = { time, before: this.newest?.time === this.startOf(time) ? { ...this.newest } : undefined };
     const last = Number(close);
     return this.take(time, {
-      open: Number(open ?? last), high: Number(high ?? last), low: Number(low ?? last), close: last, volume: Number(volume ?? 0),
+      open: Number(open ?? last),
+      high: Number(high ?? last),
+      low: Number(low ?? last),
+      close: last,
+      volume: Number(volume ?? 0),
     });
   }
 
@@ -83,5 +87,10 @@ export class Candles {
 }
 
 const toCandle = ({ time, open, high, low, close, volume }: StoredBar): Candle => ({
-  time: Date.parse(time) / 1000, open: Number(open), high: Number(high), low: Number(low), close: Number(close), volume: Number(volume ?? 0),
+  time: Date.parse(time) / 1000,
+  open: Number(open),
+  high: Number(high),
+  low: Number(low),
+  close: Number(close),
+  volume: Number(volume ?? 0),
 });

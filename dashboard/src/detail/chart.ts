@@ -4,8 +4,14 @@
 // page has a notice and a link of its own.
 
 import {
-  CandlestickSeries, HistogramSeries, LineStyle, createChart,
-  type IChartApi, type IPriceLine, type ISeriesApi, type UTCTimestamp,
+  CandlestickSeries,
+  HistogramSeries,
+  LineStyle,
+  createChart,
+  type IChartApi,
+  type IPriceLine,
+  type ISeriesApi,
+  type UTCTimestamp,
 } from "lightweight-charts";
 import { colour } from "../state/preferences";
 import type { Candle } from "./candles";
@@ -23,13 +29,22 @@ export class Chart {
   constructor(element: HTMLElement, pointed: (time: number | undefined) => void) {
     this.chart = createChart(element, {
       autoSize: true,
-      layout: { attributionLogo: false, fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11, panes: { enableResize: false } },
+      layout: {
+        attributionLogo: false,
+        fontFamily: getComputedStyle(document.body).fontFamily,
+        fontSize: 11,
+        panes: { enableResize: false },
+      },
       timeScale: { timeVisible: true, secondsVisible: true, rightOffset: 4, borderVisible: false },
       rightPriceScale: { borderVisible: false },
       crosshair: { mode: 0 },
     });
     this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false });
-    this.volumes = this.chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false }, 1);
+    this.volumes = this.chart.addSeries(
+      HistogramSeries,
+      { priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false },
+      1,
+    );
     this.chart.panes()[0]?.setStretchFactor(4);
     this.chart.panes()[1]?.setStretchFactor(1);
     this.chart.subscribeCrosshairMove(({ time }) => pointed(time as number | undefined));
@@ -38,11 +53,24 @@ export class Chart {
 
   /** Applies the colours of the page. */
   paint(): void {
-    const [up, down, line, text, ground] = ["up", "down", "line", "muted", "ground"].map(colour) as [string, string, string, string, string];
+    const [up, down, line, text, ground] = ["up", "down", "line", "muted", "ground"].map(colour) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     this.chart.applyOptions({
-      layout: { background: { color: ground }, textColor: text, panes: { separatorColor: line, separatorHoverColor: line } },
+      layout: {
+        background: { color: ground },
+        textColor: text,
+        panes: { separatorColor: line, separatorHoverColor: line },
+      },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
-      crosshair: { vertLine: { color: text, labelBackgroundColor: colour("panel-strong") }, horzLine: { color: text, labelBackgroundColor: colour("panel-strong") } },
+      crosshair: {
+        vertLine: { color: text, labelBackgroundColor: colour("panel-strong") },
+        horzLine: { color: text, labelBackgroundColor: colour("panel-strong") },
+      },
     });
     this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
   }
@@ -81,12 +109,25 @@ export class Chart {
     this.chart.remove();
   }
 
-  private line(line: IPriceLine | undefined, price: number | undefined, color: string, title: string): IPriceLine | undefined {
+  private line(
+    line: IPriceLine | undefined,
+    price: number | undefined,
+    color: string,
+    title: string,
+  ): IPriceLine | undefined {
     if (price === undefined) {
       if (line) this.candles.removePriceLine(line);
       return undefined;
     }
-    if (!line) return this.candles.createPriceLine({ price, color, title, lineWidth: 1, lineStyle: LineStyle.Dotted, axisLabelVisible: false });
+    if (!line)
+      return this.candles.createPriceLine({
+        price,
+        color,
+        title,
+        lineWidth: 1,
+        lineStyle: LineStyle.Dotted,
+        axisLabelVisible: false,
+      });
     line.applyOptions({ price });
     return line;
   }
@@ -95,5 +136,7 @@ export class Chart {
 const toBar = ({ time, open, high, low, close }: Candle) => ({ time: time as UTCTimestamp, open, high, low, close });
 
 const toVolume = ({ time, open, close, volume }: Candle) => ({
-  time: time as UTCTimestamp, value: volume, color: colour(close < open ? "down-soft" : "up-soft"),
+  time: time as UTCTimestamp,
+  value: volume,
+  color: colour(close < open ? "down-soft" : "up-soft"),
 });

@@ -14,13 +14,24 @@ import { LastTrades } from "./trades";
 
 /** How many bars the chart loads. */
 const BARS = 600;
+/** With more bars than this, the chart loads its newest bars anew. */
+const MOST_BARS = 5000;
 /** With fewer minutes than this, the chart begins with seconds. */
 const FEW_BARS = 12;
 /** How long the bars wait to be read again after a late trade or a finished candle, in milliseconds. */
 const CORRECT_AFTER = 400;
 
 export class Detail extends LitElement {
-  static override properties = { symbol: {}, interval: {}, chosen: { type: Boolean }, market: {}, client: {}, alone: { type: Boolean }, look: {}, fault: { state: true } };
+  static override properties = {
+    symbol: {},
+    interval: {},
+    chosen: { type: Boolean },
+    market: {},
+    client: {},
+    alone: { type: Boolean },
+    look: {},
+    fault: { state: true },
+  };
 
   declare symbol: string;
   declare interval: Interval;
@@ -61,8 +72,14 @@ export class Detail extends LitElement {
       this.client.on("update", (event) => {
         if (event.symbol !== this.symbol) return;
         if (event.type === "trade") this.trades.take(event);
-        const effect = event.type === "trade" ? this.candles.takeTrade(event) : event.type === "bar" ? this.candles.takeBar(event) : "none";
+        const effect =
+          event.type === "trade"
+            ? this.candles.takeTrade(event)
+            : event.type === "bar"
+              ? this.candles.takeBar(event)
+              : "none";
         if (effect === "late" || effect === "begun") this.correctSoon();
+        if (effect === "begun" && this.candles.list.length > MOST_BARS) void this.load();
         inNextFrame(this.drawNow);
       }),
       this.client.on("changed", () => inNextFrame(this.drawNow)),
@@ -153,9 +170,17 @@ export class Detail extends LitElement {
     if (!candle) return html`<span>${this.fault || "no bars yet"}</span>`;
     const price = (value: number) => grouped(value.toFixed(decimals));
     const direction = candle.close < candle.open ? "down" : candle.close > candle.open ? "up" : "flat";
-    return html`<time><span class="date">${dateAndTime(candle.time * 1000).slice(0, 10)} </span>${timeOfDay(candle.time * 1000)}</time>
-      ${(["open", "high", "low", "close"] as const).map((name) =>
-        html`<span>${name[0]!.toUpperCase()} <b data-direction=${direction} data-value=${name}>${price(candle[name])}</b></span>`)}
+    return html`<time
+        ><span class="date">${dateAndTime(candle.time * 1000).slice(0, 10)} </span
+        >${timeOfDay(candle.time * 1000)}</time
+      >
+      ${(["open", "high", "low", "close"] as const).map(
+        (name) =>
+          html`<span
+            >${name[0]!.toUpperCase()}
+            <b data-direction=${direction} data-value=${name}>${price(candle[name])}</b></span
+          >`,
+      )}
       <span>V <b data-value="volume">${short(String(Math.round(candle.volume * 1e6) / 1e6))}</b></span>`;
   }
 
@@ -163,8 +188,13 @@ export class Detail extends LitElement {
     const i = this.instrument;
     const direction = i.change.startsWith("-") ? "down" : /[1-9]/.test(i.change) ? "up" : "flat";
     const price = (text: string) => (text ? grouped(text, i.decimals) : "–");
-    const candle = this.pointed === undefined ? this.candles.newest : this.candles.list.find(({ time }) => time === this.pointed);
-    const fact = (name: string, value: string) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+    const candle =
+      this.pointed === undefined ? this.candles.newest : this.candles.list.find(({ time }) => time === this.pointed);
+    const fact = (name: string, value: string) =>
+      html`<div>
+        <dt>${name}</dt>
+        <dd>${value}</dd>
+      </div>`;
     return html`<header>
         <h2>${this.symbol}${i.halted ? html` <span class="halted">halted</span>` : nothing}</h2>
         <span class="price">${price(i.last)}</span>
@@ -174,30 +204,53 @@ export class Detail extends LitElement {
         </span>
         ${this.trouble()}
         <span class="tools">
-          ${this.alone
-            ? html`<a class="button" href="." title="Show all symbols">All symbols</a>`
-            : html`<a class="button" href="?symbol=${encodeURIComponent(this.symbol)}&interval=${this.interval}" title="Open as a page of its own">Page</a>
-              <button class="quiet" title="Close (Esc)" aria-label="Close ${this.symbol}" @click=${this.close}>✕</button>`}
+          ${
+            this.alone
+              ? html`<a class="button" href="." title="Show all symbols">All symbols</a>`
+              : html`<a
+                    class="button"
+                    href="?symbol=${encodeURIComponent(this.symbol)}&interval=${this.interval}"
+                    title="Open as a page of its own"
+                    >Page</a
+                  >
+                  <button class="quiet" title="Close (Esc)" aria-label="Close ${this.symbol}" @click=${this.close}>
+                    ✕
+                  </button>`
+          }
         </span>
       </header>
       <dl class="facts">
-        ${i.bid || i.ask ? html`
-          ${fact("Bid", `${price(i.bid)}${i.bidSize ? ` × ${short(i.bidSize)}` : ""}`)}
-          ${fact("Ask", `${price(i.ask)}${i.askSize ? ` × ${short(i.askSize)}` : ""}`)}
-          ${fact("Spread", i.spread || "–")}` : nothing}
+        ${
+          i.bid || i.ask
+            ? html` ${fact("Bid", `${price(i.bid)}${i.bidSize ? ` × ${short(i.bidSize)}` : ""}`)}
+              ${fact("Ask", `${price(i.ask)}${i.askSize ? ` × ${short(i.askSize)}` : ""}`)}
+              ${fact("Spread", i.spread || "–")}`
+            : nothing
+        }
         ${fact("Open", price(i.open))} ${fact("High", price(i.high))} ${fact("Low", price(i.low))}
         ${i.volume ? fact("Volume", short(i.volume)) : nothing}
       </dl>
       <div class="chart-bar">
         <div class="segments" role="group" aria-label="Interval">
-          ${(Object.keys(INTERVALS) as Interval[]).map((interval) => html`<button aria-pressed=${interval === this.interval}
-            @click=${() => this.tell("choose", interval)}>${interval}</button>`)}
+          ${(Object.keys(INTERVALS) as Interval[]).map(
+            (interval) =>
+              html`<button aria-pressed=${interval === this.interval} @click=${() => this.tell("choose", interval)}>
+                ${interval}
+              </button>`,
+          )}
         </div>
         <p class="legend">${this.legend(candle, i.decimals)}</p>
       </div>
       <div class="chart" role="img" aria-label="Candles and volume of ${this.symbol}, ${this.interval}"></div>
-      <p class="attribution">Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView Lightweight Charts™</a></p>
-      <section class="trades-place"><h3>Last trades <small>UTC</small></h3></section>`;
+      <p class="attribution">
+        Charts by
+        <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer"
+          >TradingView Lightweight Charts™</a
+        >
+      </p>
+      <section class="trades-place">
+        <h3>Last trades <small>UTC</small></h3>
+      </section>`;
   }
 
   /** Says what is wrong with the connection of this symbol, which may differ from that of the table. */

@@ -34,7 +34,12 @@ export class LastTrades {
     const move = this.last ? compare(price, this.last) : 0;
     this.last = price;
     this.decimals = Math.max(this.decimals, places(price));
-    this.trades.unshift({ time: timeOfDay(Date.parse(time)), price, size: size ?? "", direction: move > 0 ? "up" : move < 0 ? "down" : "flat" });
+    this.trades.unshift({
+      time: timeOfDay(Date.parse(time)),
+      price,
+      size: size ?? "",
+      direction: move > 0 ? "up" : move < 0 ? "down" : "flat",
+    });
     if (this.trades.length > LENGTH) this.trades.length = LENGTH;
     this.isDrawn = false;
   }
@@ -55,7 +60,12 @@ export class LastTrades {
       element.hidden = !trade;
       if (!trade) return;
       element.dataset.direction = trade.direction;
-      const texts = [trade.time, ARROWS[trade.direction], grouped(trade.price, this.decimals), trade.size && grouped(trade.size)];
+      const texts = [
+        trade.time,
+        ARROWS[trade.direction],
+        grouped(trade.price, this.decimals),
+        trade.size && grouped(trade.size),
+      ];
       texts.forEach((text, cell) => {
         if (cells[cell]!.data !== text) cells[cell]!.data = text;
       });

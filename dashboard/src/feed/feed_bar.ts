@@ -8,9 +8,19 @@ import type { FeedWatch } from "./feed_watch";
 
 const SPEEDS = ["1", "2", "5", "10", "60", "max"];
 const WORDS: Record<string, string> = {
-  starting: "Starting", running: "Running", paused: "Paused", stalled: "Stalled", ended: "Ended", failed: "Failed",
-  restarting: "Restarting", degraded: "Degraded",
+  starting: "Starting",
+  running: "Running",
+  paused: "Paused",
+  stalled: "Stalled",
+  ended: "Ended",
+  failed: "Failed",
+  restarting: "Restarting",
+  degraded: "Degraded",
 };
+
+const label = (speed: string) => (speed === "max" ? speed : `${speed}×`);
+const hint = (speed: string) =>
+  speed === "max" ? "As fast as clients read" : `${speed} seconds of market time a second`;
 
 export class FeedBar extends LitElement {
   static override properties = { watch: {}, client: {}, time: {}, tick: {} };
@@ -43,6 +53,10 @@ export class FeedBar extends LitElement {
     void this.watch.command(command as FeedCommand);
   }
 
+  private loop(event: Event): void {
+    this.send({ action: "loop", loop: (event.target as HTMLInputElement).checked });
+  }
+
   private jump(event: SubmitEvent): void {
     event.preventDefault();
     const field = (event.target as HTMLFormElement).elements.namedItem("time") as HTMLInputElement;
@@ -53,7 +67,7 @@ export class FeedBar extends LitElement {
     const { kind, files, seed } = this.watch.report ?? {};
     const names = files?.map((file) => file.split("/").pop()).join(", ");
     if (kind === "replay") return `Replay of ${names}`;
-    if (kind === "simulated") return `Simulation${seed ? `, seed ${seed}` : ""}`;
+    if (kind === "simulated") return `Simulation${seed !== undefined ? `, seed ${seed}` : ""}`;
     return kind === "stdin" ? "Standard input" : "";
   }
 
@@ -67,32 +81,78 @@ export class FeedBar extends LitElement {
     const speeds = SPEEDS.filter((one) => one !== "max" || hasMax);
     const ends = report?.ends_in_ms;
     const sourceText = this.source();
-    return html`<div class="source" title=${report?.files?.join("\n") ?? (report as { command?: string } | undefined)?.command ?? sourceText}>
+    return html`<div
+        class="source"
+        title=${report?.files?.join("\n") ?? (report as { command?: string } | undefined)?.command ?? sourceText}
+      >
         <b class="state" data-state=${state}>${WORDS[state] ?? state}</b>
         <span class="muted">${detail ? html`<span class="bad">${detail}</span>` : sourceText}</span>
       </div>
       <fieldset ?disabled=${locked !== ""} title=${locked || nothing} aria-label="Clock of the feed">
-        <button class="play" @click=${this.toggle} aria-label=${this.isMoving ? "Pause" : "Play"} title=${locked || (this.isMoving ? "Pause (space)" : "Play (space)")}>
-          <svg viewBox="0 0 16 16" aria-hidden="true"><path d=${this.isMoving ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5v11l9-5.5z"}></path></svg>
+        <button
+          class="play"
+          @click=${this.toggle}
+          aria-label=${this.isMoving ? "Pause" : "Play"}
+          title=${locked || (this.isMoving ? "Pause (space)" : "Play (space)")}
+        >
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d=${this.isMoving ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5v11l9-5.5z"}></path>
+          </svg>
         </button>
-        <button @click=${() => this.send({ action: "step" })} aria-label="Step" title=${locked || "Publish one event, and pause"}>
+        <button
+          @click=${() => this.send({ action: "step" })}
+          aria-label="Step"
+          title=${locked || "Publish one event, and pause"}
+        >
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 3v10l7-5zM11 3h2v10h-2z"></path></svg>
         </button>
         <div class="segments" role="group" aria-label="Speed">
-          ${speeds.map((one) => html`<button aria-pressed=${one === speed} title="${locked || (one === "max" ? "As fast as clients read" : `${one} seconds of market time a second`)}"
-            @click=${() => this.send({ action: "speed", speed: one === "max" ? one : Number(one) })}>${one === "max" ? "max" : `${one}×`}</button>`)}
-          ${speeds.includes(speed) ? nothing : html`<button aria-pressed="true">${speed === "max" ? speed : `${speed}×`}</button>`}
+          ${speeds.map(
+            (one) =>
+              html`<button
+                aria-pressed=${one === speed}
+                title=${locked || hint(one)}
+                @click=${() => this.send({ action: "speed", speed: one === "max" ? one : Number(one) })}
+              >
+                ${label(one)}
+              </button>`,
+          )}
+          ${speeds.includes(speed) ? nothing : html`<button aria-pressed="true">${label(speed)}</button>`}
         </div>
       </fieldset>
-      <time class="clock" title="Market time of the newest event, UTC">${dateAndTime(this.time)}<small>UTC</small></time>
-      <tp-scrubber .from=${from} .to=${to} .at=${this.time} .locked=${fixed} @seek=${(event: CustomEvent<string>) => this.send({ action: "seek", time: event.detail })}></tp-scrubber>
+      <time class="clock" title="Market time of the newest event, UTC"
+        >${dateAndTime(this.time)}<small>UTC</small></time
+      >
+      <tp-scrubber
+        .from=${from}
+        .to=${to}
+        .at=${this.time}
+        .locked=${fixed}
+        @seek=${(event: CustomEvent<string>) => this.send({ action: "seek", time: event.detail })}
+      ></tp-scrubber>
       <form @submit=${this.jump}>
-        <input name="time" aria-label="Jump to a time" placeholder="Jump to a time" autocomplete="off" ?disabled=${fixed !== ""} title=${fixed || "For example 2024-01-03 14:31, then Enter"}>
+        <input
+          name="time"
+          aria-label="Jump to a time"
+          placeholder="Jump to a time"
+          autocomplete="off"
+          ?disabled=${fixed !== ""}
+          title=${fixed || "For example 2024-01-03 14:31, then Enter"}
+        />
         <button ?disabled=${fixed !== ""} title=${fixed || "Jump"}>Go</button>
       </form>
-      ${report?.kind === "replay" ? html`<label class="check" title=${fixed || "Start again at the end"}>
-        <input type="checkbox" ?disabled=${fixed !== ""} .checked=${report.loop ?? false}
-          @change=${(event: Event) => this.send({ action: "loop", loop: (event.target as HTMLInputElement).checked })}>Loop</label>` : nothing}
+      ${
+        report?.kind === "replay"
+          ? html`<label class="check" title=${fixed || "Start again at the end"}>
+              <input
+                type="checkbox"
+                ?disabled=${fixed !== ""}
+                .checked=${report.loop ?? false}
+                @change=${this.loop}
+              />Loop</label
+            >`
+          : nothing
+      }
       ${ends && state === "running" ? html`<span class="muted ends">ends in ${duration(Number(ends))}</span>` : nothing}
       ${locked && report ? html`<span class="muted reason">${locked}</span>` : nothing}
       ${refusal ? html`<p class="bad" role="alert">${refusal}</p>` : nothing}`;

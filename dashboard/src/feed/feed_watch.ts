@@ -62,7 +62,8 @@ export class FeedWatch {
   /** Returns why the feed cannot be controlled, or empty. */
   get locked(): string {
     if (!this.report) return "The status of the feed is not known yet.";
-    if (this.report.kind === "stdin") return "Events from standard input come when they come, so nobody can control them.";
+    if (this.report.kind === "stdin")
+      return "Events from standard input come when they come, so nobody can control them.";
     return this.client?.access?.control === false ? "This token does not allow control of the feed." : this.forbidden;
   }
 
@@ -81,7 +82,9 @@ export class FeedWatch {
   /** Returns the first and the last market time of the feed, in milliseconds. */
   get extent(): [number, number] {
     const { first, last } = this.report ?? {};
-    return this.isRepeatable ? [Date.parse(this.start!), this.furthest] : [Date.parse(first ?? ""), Date.parse(last ?? "")];
+    return this.isRepeatable
+      ? [Date.parse(this.start!), this.furthest]
+      : [Date.parse(first ?? ""), Date.parse(last ?? "")];
   }
 
   private get start(): string | undefined {

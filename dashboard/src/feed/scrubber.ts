@@ -66,8 +66,19 @@ export class Scrubber extends LitElement {
     const at = this.dragged ?? (Number.isFinite(this.at) ? this.at : this.from);
     return html`<span class="end">${end(this.from)}</span>
       <span class="track" @pointermove=${this.point}>
-        <input type="range" aria-label="Market time" aria-valuetext=${dateAndTime(at)} min=${this.from} max=${this.to} step="1000"
-          .value=${String(at)} ?disabled=${this.locked !== ""} title=${this.locked} @input=${this.drag} @change=${this.drop}>
+        <input
+          type="range"
+          aria-label="Market time"
+          aria-valuetext=${dateAndTime(at)}
+          min=${this.from}
+          max=${this.to}
+          step="1000"
+          .value=${String(at)}
+          ?disabled=${this.locked !== ""}
+          title=${this.locked}
+          @input=${this.drag}
+          @change=${this.drop}
+        />
         <span class="preview" aria-hidden="true"></span>
       </span>
       <span class="end">${end(this.to)}</span>`;

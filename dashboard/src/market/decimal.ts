@@ -45,7 +45,12 @@ export function signed(text: string): string {
 /** Returns a large number in short form, such as `1.20M`. A number below 10,000 has separators instead. */
 export function short(number: string): string {
   const value = Number(number);
-  for (const [unit, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e4, "K"]] as const) {
+  for (const [unit, letter] of [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e4, "K"],
+  ] as const) {
     if (value < unit) continue;
     const scaled = letter === "K" ? value / 1e3 : value / unit;
     return scaled.toFixed(scaled < 10 ? 2 : scaled < 100 ? 1 : 0) + letter;

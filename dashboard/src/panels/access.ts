@@ -8,8 +8,11 @@ import { currentToken } from "../session/token";
 export function access(state: State, authorize: (token: string) => void, retry: () => void) {
   if (state.state !== "refused") return nothing;
   const needsToken = state.code === "unauthorized";
-  const title = !needsToken ? "The server refuses this page"
-    : currentToken() ? "The server does not take this token" : "This server asks for a token";
+  const title = !needsToken
+    ? "The server refuses this page"
+    : currentToken()
+      ? "The server does not take this token"
+      : "This server asks for a token";
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const field = (event.target as HTMLFormElement).elements.namedItem("token") as HTMLInputElement;
@@ -19,11 +22,15 @@ export function access(state: State, authorize: (token: string) => void, retry: 
   return html`<section class="access" aria-label="Access">
     <h2>${title}</h2>
     <p role="status">${state.message}</p>
-    ${needsToken || currentToken() ? html`<form @submit=${submit}>
-      <input name="token" type="password" aria-label="Token" placeholder="Token" autocomplete="off">
-      <button class="primary">Connect</button>
-    </form>
-    <p class="muted">The token stays in this tab, and only until the tab is closed.</p>` : nothing}
+    ${
+      needsToken || currentToken()
+        ? html`<form @submit=${submit}>
+              <input name="token" type="password" aria-label="Token" placeholder="Token" autocomplete="off" />
+              <button class="primary">Connect</button>
+            </form>
+            <p class="muted">The token stays in this tab, and only until the tab is closed.</p>`
+        : nothing
+    }
     <button @click=${retry}>Try again</button>
   </section>`;
 }

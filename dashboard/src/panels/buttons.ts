@@ -18,12 +18,21 @@ const icon = (name: string) => html`<svg viewBox="0 0 16 16" aria-hidden="true">
 
 /** Returns the buttons. */
 export function buttons(isRelayOpen: boolean, unread: number, show: (panel: Panel | "relay") => void) {
-  const button = (panel: Panel) => html`<button aria-haspopup="dialog" aria-label=${PANELS[panel]} title=${PANELS[panel]} @click=${() => show(panel)}>
-    ${icon(panel)}${panel === "connect" ? html`<span class="label">${PANELS[panel]}</span>` : nothing}</button>`;
+  const button = (panel: Panel) =>
+    html`<button aria-haspopup="dialog" aria-label=${PANELS[panel]} title=${PANELS[panel]} @click=${() => show(panel)}>
+      ${icon(panel)}${panel === "connect" ? html`<span class="label">${PANELS[panel]}</span>` : nothing}
+    </button>`;
   return html`<nav aria-label="Panels">
     ${button("connect")}
-    <button aria-expanded=${isRelayOpen} aria-label="Relay" title="Messages of clients (r)" @click=${() => show("relay")}>
-      ${icon("relay")}<span class="label">Relay</span>${unread ? html`<span class="badge" aria-label="${unread} unread">${unread}</span>` : nothing}</button>
+    <button
+      aria-expanded=${isRelayOpen}
+      aria-label="Relay"
+      title="Messages of clients (r)"
+      @click=${() => show("relay")}
+    >
+      ${icon("relay")}<span class="label">Relay</span
+      >${unread ? html`<span class="badge" aria-label="${unread} unread">${unread}</span>` : nothing}
+    </button>
     ${button("settings")} ${button("keys")}
   </nav>`;
 }

@@ -42,7 +42,10 @@ export class Dialog extends LitElement {
     if (!this.heading) return nothing;
     return html`<dialog aria-labelledby="dialog-title" @click=${this.clicked} @cancel=${this.close}>
       <div class="inside">
-        <header><h2 id="dialog-title">${this.heading}</h2><button class="quiet" aria-label="Close" title="Close (Esc)" @click=${this.close}>✕</button></header>
+        <header>
+          <h2 id="dialog-title">${this.heading}</h2>
+          <button class="quiet" aria-label="Close" title="Close (Esc)" @click=${this.close}>✕</button>
+        </header>
         ${this.content}
       </div>
     </dialog>`;

@@ -3,6 +3,8 @@
 import type { Client } from "tickerplant";
 import { LitElement, html, nothing } from "lit";
 
+const COUNTER = "Bytes of the message, and the most that the server relays";
+
 /** How many messages the drawer keeps. */
 const KEPT = 200;
 
@@ -14,7 +16,14 @@ interface Said {
 }
 
 export class Relay extends LitElement {
-  static override properties = { client: {}, open: { type: Boolean }, limit: {}, closed: {}, draft: { state: true }, fault: { state: true } };
+  static override properties = {
+    client: {},
+    open: { type: Boolean },
+    limit: {},
+    closed: {},
+    draft: { state: true },
+    fault: { state: true },
+  };
 
   declare client: Client;
   declare open: boolean;
@@ -44,7 +53,9 @@ export class Relay extends LitElement {
   listen(client: Client): void {
     for (const remove of this.removers) remove();
     this.removers = [
-      client.on("message", ({ from, text, base64 }) => this.hear(from, text ?? `(binary, ${atob(base64 ?? "").length} bytes)`)),
+      client.on("message", ({ from, text, base64 }) =>
+        this.hear(from, text ?? `(binary, ${atob(base64 ?? "").length} bytes)`),
+      ),
       client.on("error", ({ code, message }) => {
         if (!["rate_limited", "message_too_long", "relay_disabled", "forbidden"].includes(code)) return;
         this.pending.shift();
@@ -106,18 +117,47 @@ export class Relay extends LitElement {
     const { bytes, limit, closed } = this;
     const isLong = limit > 0 && bytes > limit;
     return html`<aside class="drawer" aria-label="Relay" ?hidden=${!this.open}>
-      <header><h2>Relay</h2><button class="quiet" aria-label="Close the relay" title="Close (Esc)" @click=${() => this.tell("close", undefined)}>✕</button></header>
+      <header>
+        <h2>Relay</h2>
+        <button
+          class="quiet"
+          aria-label="Close the relay"
+          title="Close (Esc)"
+          @click=${() => this.tell("close", undefined)}
+        >
+          ✕
+        </button>
+      </header>
       <p class="muted">Everybody who is connected receives what you send, and so do you.</p>
-      <div class="log" role="log" aria-label="Relayed messages" tabindex="0"><ol>
-        ${this.said.map(({ from, text, at, isOwn }) => html`<li class=${isOwn ? "own" : ""}><span class="who">${isOwn ? "you" : from}<time>${at}</time></span><span class="text">${text}</span></li>`)}
-      </ol></div>
+      <div class="log" role="log" aria-label="Relayed messages" tabindex="0">
+        <ol>
+          ${this.said.map(
+            ({ from, text, at, isOwn }) =>
+              html`<li class=${isOwn ? "own" : ""}>
+                <span class="who">${isOwn ? "you" : from}<time>${at}</time></span
+                ><span class="text">${text}</span>
+              </li>`,
+          )}
+        </ol>
+      </div>
       <form @submit=${this.send}>
-        <input aria-label="Message" placeholder="Message to everybody" autocomplete="off" .value=${this.draft} ?disabled=${closed !== ""}
-          aria-describedby="relay-note" @input=${(event: Event) => { this.draft = (event.target as HTMLInputElement).value; }}>
+        <input
+          aria-label="Message"
+          placeholder="Message to everybody"
+          autocomplete="off"
+          .value=${this.draft}
+          ?disabled=${closed !== ""}
+          aria-describedby="relay-note"
+          @input=${(event: Event) => {
+            this.draft = (event.target as HTMLInputElement).value;
+          }}
+        />
         <button ?disabled=${closed !== "" || isLong || !this.draft}>Send</button>
       </form>
-      <p id="relay-note" class="note"><span class="bad" role="status">${closed || this.fault || (isLong ? "This message is too long." : "")}</span>
-        ${limit ? html`<span class=${isLong ? "bad" : "muted"} title="Bytes of the message, and the most that the server relays">${bytes} / ${limit}</span>` : nothing}</p>
+      <p id="relay-note" class="note">
+        <span class="bad" role="status">${closed || this.fault || (isLong ? "This message is too long." : "")}</span>
+        ${limit ? html`<span class=${isLong ? "bad" : "muted"} title=${COUNTER}>${bytes} / ${limit}</span>` : nothing}
+      </p>
     </aside>`;
   }
 }

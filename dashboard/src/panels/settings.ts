@@ -20,19 +20,40 @@ export class SettingsPanel extends LitElement {
   }
 
   private choice<K extends "theme" | "palette">(name: K, title: string, options: Record<string, string>) {
-    return html`<fieldset><legend>${title}</legend>
-      ${Object.entries(options).map(([value, label]) => html`<label class="check"><input type="radio" name=${name} value=${value}
-        .checked=${this.preferences[name] === value} @change=${() => this.change({ [name]: value })}>${label}</label>`)}
+    return html`<fieldset>
+      <legend>${title}</legend>
+      ${Object.entries(options).map(
+        ([value, label]) =>
+          html`<label class="check"
+            ><input
+              type="radio"
+              name=${name}
+              value=${value}
+              .checked=${this.preferences[name] === value}
+              @change=${() => this.change({ [name]: value })}
+            />${label}</label
+          >`,
+      )}
     </fieldset>`;
   }
 
   override render() {
-    return html`${this.choice("theme", "Theme", THEMES)}
-      ${this.choice("palette", "Rises and falls", PALETTES)}
-      <label class="check"><input type="checkbox" .checked=${this.preferences.swapped}
-        @change=${(event: Event) => this.change({ swapped: (event.target as HTMLInputElement).checked })}>Swap the two colours, as in East Asia</label>
-      ${this.hasToken ? html`<p>Connected with a token${this.owner ? ` of ${this.owner}` : ""}.
-        <button @click=${() => this.dispatchEvent(new CustomEvent("forget"))}>Forget the token</button></p>` : ""}`;
+    return html`${this.choice("theme", "Theme", THEMES)} ${this.choice("palette", "Rises and falls", PALETTES)}
+      <label class="check"
+        ><input
+          type="checkbox"
+          .checked=${this.preferences.swapped}
+          @change=${(event: Event) => this.change({ swapped: (event.target as HTMLInputElement).checked })}
+        />Swap the two colours, as in East Asia</label
+      >
+      ${
+        this.hasToken
+          ? html`<p>
+              Connected with a token${this.owner ? ` of ${this.owner}` : ""}.
+              <button @click=${() => this.dispatchEvent(new CustomEvent("forget"))}>Forget the token</button>
+            </p>`
+          : ""
+      }`;
   }
 }
 

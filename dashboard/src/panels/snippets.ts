@@ -18,22 +18,35 @@ export function snippets(symbols: string[], hasTokens: boolean): Snippet[] {
   const option = hasTokens ? ', token: "TOKEN"' : "";
   const header = hasTokens ? ', additional_headers={"Authorization": "Bearer TOKEN"}' : "";
   return [
-    { title: "JavaScript", note: "In a page or in Node.js. The library connects again and misses nothing.", code:
-`import { connect } from "${http}/client.js";
+    {
+      title: "JavaScript",
+      note: "In a page or in Node.js. The library connects again and misses nothing.",
+      code: `import { connect } from "${http}/client.js";
 
 const client = connect({ url: "${http}", symbols: ${names}${option} });
-client.on("update", (event) => console.log(event));` },
-    { title: "Python", note: "pip install websockets", code:
-`import json
+client.on("update", (event) => console.log(event));`,
+    },
+    {
+      title: "Python",
+      note: "pip install websockets",
+      code: `import json
 from websockets.sync.client import connect
 
 with connect("${ws}/ws?symbols=${list}"${header}) as socket:
     for frame in map(json.loads, socket):
-        print(frame)` },
+        print(frame)`,
+    },
     { title: "curl", note: "One frame a line.", code: `curl -N${bearer} '${http}/ndjson?symbols=${list}'` },
-    { title: "websocat", note: "A WebSocket in a terminal.", code: `websocat${hasTokens ? " -H='Authorization: Bearer TOKEN'" : ""} '${ws}/ws?symbols=${list}'` },
-    { title: "EventSource", note: "In a page, without a library.", code:
-`const source = new EventSource("${http}/sse?symbols=${list}${inUrl}");
-source.addEventListener("trade", ({ data }) => console.log(JSON.parse(data)));` },
+    {
+      title: "websocat",
+      note: "A WebSocket in a terminal.",
+      code: `websocat${hasTokens ? " -H='Authorization: Bearer TOKEN'" : ""} '${ws}/ws?symbols=${list}'`,
+    },
+    {
+      title: "EventSource",
+      note: "In a page, without a library.",
+      code: `const source = new EventSource("${http}/sse?symbols=${list}${inUrl}");
+source.addEventListener("trade", ({ data }) => console.log(JSON.parse(data)));`,
+    },
   ];
 }

@@ -29,7 +29,8 @@ export function readAddress(): { address: Address; faults: string[] } {
     else if (name === "symbol") address.symbol = value;
     else if (name === "sort") address.sort = { column: value.replace(/^-/, ""), descending: value.startsWith("-") };
     else if (name === "interval" && Object.hasOwn(INTERVALS, value)) address.interval = value as Interval;
-    else if (name === "interval") faults.push(`"${value}" is not an interval; intervals are ${Object.keys(INTERVALS).join(", ")}.`);
+    else if (name === "interval")
+      faults.push(`"${value}" is not an interval; intervals are ${Object.keys(INTERVALS).join(", ")}.`);
     else if (name === "token") hide(value);
     else faults.push(`This page has no parameter "${name}". Its parameters are ${PARAMETERS.join(", ")}.`);
   }
@@ -63,5 +64,12 @@ export function writeAddress(address: Address): void {
 }
 
 function split(text: string): string[] {
-  return [...new Set(text.split(",").map((symbol) => symbol.trim()).filter(Boolean))];
+  return [
+    ...new Set(
+      text
+        .split(",")
+        .map((symbol) => symbol.trim())
+        .filter(Boolean),
+    ),
+  ];
 }

@@ -28,4 +28,5 @@ export function applyPreferences(preferences: Preferences): void {
 }
 
 /** Returns the value of a colour of the style sheet, for what is drawn on a canvas. */
-export const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const colour = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

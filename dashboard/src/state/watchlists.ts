@@ -68,12 +68,14 @@ export class Watchlists {
   }
 
   rename(name: string): void {
-    if (name.trim() && name.trim() !== this.current.name) this.replace({ ...this.current, name: this.freeName(name.trim()) });
+    if (name.trim() && name.trim() !== this.current.name)
+      this.replace({ ...this.current, name: this.freeName(name.trim()) });
   }
 
   /** Adds a symbol to the chosen list. */
   add(symbol: string): void {
-    if (!this.current.symbols.includes(symbol)) this.replace({ ...this.current, symbols: [...this.current.symbols, symbol] });
+    if (!this.current.symbols.includes(symbol))
+      this.replace({ ...this.current, symbols: [...this.current.symbols, symbol] });
   }
 
   remove(symbol: string): void {

@@ -15,7 +15,8 @@ export class Notices {
     // No event is missing if a seek has replaced the values.
     if (until !== undefined && until === after) return;
     const range = until === undefined || after === undefined ? "" : ` ${after + 1} to ${until}`;
-    this.gap = `At ${new Date().toTimeString().slice(0, 8)}, events${range} did not come (${reason.replaceAll("_", " ")}).`;
+    const time = new Date().toTimeString().slice(0, 8);
+    this.gap = `At ${time}, events${range} did not come (${reason.replaceAll("_", " ")}).`;
   }
 
   /** Forgets what a person has read. */

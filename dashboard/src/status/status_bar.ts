@@ -1,7 +1,7 @@
 // The line at the bottom: how the data come, how old they are, and how many.
 
 import type { Client, FeedStatus } from "tickerplant";
-import { LitElement, html, nothing } from "lit";
+import { LitElement, html } from "lit";
 import { grouped, short } from "../market/decimal";
 import { span } from "../market/time";
 
@@ -39,19 +39,36 @@ export class StatusBar extends LitElement {
   override render() {
     this.measure();
     const { state, counts } = this.client;
-    const transport = "transport" in state ? { websocket: "WebSocket", sse: "Server-Sent Events" }[state.transport] : "–";
-    const fact = (name: string, value: string, title: string, key: string) => html`<div title=${title}><dt>${name}</dt><dd data-value=${key}>${value}</dd></div>`;
+    const { conflated, missed, reconnects } = counts;
+    const peers = this.report?.peers ?? 0;
+    const transport =
+      "transport" in state ? { websocket: "WebSocket", sse: "Server-Sent Events" }[state.transport] : "–";
+    const facts: [name: string, value: string | false, key: string, hint: string][] = [
+      ["Transport", transport, "transport", "How the data come"],
+      [
+        "Data age",
+        this.receivedAt ? span(Date.now() - this.receivedAt) : "–",
+        "age",
+        "Time since the newest event came",
+      ],
+      ["Updates/s", grouped(String(this.rate)), "rate", "Events that this page got in the last second"],
+      ["Conflated", short(String(conflated)), "conflated", "Events that newer ones replaced, since the start"],
+      ["Missed", missed > 0 && short(String(missed)), "missed", "Events that this page did not get, since the start"],
+      ["Reconnects", reconnects > 0 && String(reconnects), "reconnects", "How often this page has connected again"],
+      ["Peers", peers > 0 && grouped(String(peers)), "peers", "Clients that are connected to the server"],
+      ["Symbols", grouped(String(this.rows)), "rows", "Rows of the table"],
+    ];
+    const shown = facts.filter(([, value]) => value !== false);
     return html`<dl>
-      ${fact("Transport", transport, "How the data come", "transport")}
-      ${fact("Data age", this.receivedAt ? span(Date.now() - this.receivedAt) : "–", "Time since the newest event came", "age")}
-      ${fact("Updates/s", grouped(String(this.rate)), "Events that this page got in the last second", "rate")}
-      ${fact("Conflated", short(String(counts.conflated)), "Events that newer ones replaced before they were sent, since the start", "conflated")}
-      ${counts.missed ? fact("Missed", short(String(counts.missed)), "Events that this page did not get, since the start", "missed") : nothing}
-      ${counts.reconnects ? fact("Reconnects", String(counts.reconnects), "How often this page has connected again", "reconnects") : nothing}
-      ${this.report?.peers ? fact("Peers", grouped(String(this.report.peers)), "Clients that are connected to the server", "peers") : nothing}
-      ${fact("Symbols", grouped(String(this.rows)), "Rows of the table", "rows")}
-    </dl>
-    <p>${this.version ? `tickerplant ${this.version}` : ""} · <a href="licenses.txt">Licences</a></p>`;
+        ${shown.map(
+          ([name, value, key, hint]) =>
+            html`<div title=${hint}>
+              <dt>${name}</dt>
+              <dd data-value=${key}>${value}</dd>
+            </div>`,
+        )}
+      </dl>
+      <p>${this.version ? `tickerplant ${this.version}` : ""} · <a href="licenses.txt">Licences</a></p>`;
   }
 }
 

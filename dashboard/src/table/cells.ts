@@ -48,7 +48,8 @@ const ARROWS = { up: "▲", down: "▼", flat: "" };
 export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
   switch (id) {
     case "symbol": {
-      const name = text(cell, "name"), halted = text(cell, "halted");
+      const name = text(cell, "name"),
+        halted = text(cell, "halted");
       const remove = cell.appendChild(document.createElement("button"));
       Object.assign(remove, { className: "quiet remove", textContent: "✕", tabIndex: -1 });
       return (instrument) => {
@@ -73,7 +74,8 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
       };
     }
     case "change_percent": {
-      const arrow = text(cell, "arrow"), change = text(cell, "");
+      const arrow = text(cell, "arrow"),
+        change = text(cell, "");
       return ({ change: absolute, changePercent }) => {
         const direction = directionOf(absolute);
         arrow(ARROWS[direction]);
@@ -82,14 +84,16 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
       };
     }
     case "bid": {
-      const price = text(cell, ""), size = text(cell, "size");
+      const price = text(cell, ""),
+        size = text(cell, "size");
       return ({ bid, bidSize, decimals }) => {
         price(bid ? grouped(bid, decimals) : "–");
         size(bidSize && `× ${short(bidSize)}`);
       };
     }
     case "ask": {
-      const price = text(cell, ""), size = text(cell, "size");
+      const price = text(cell, ""),
+        size = text(cell, "size");
       return ({ ask, askSize, decimals }) => {
         price(ask ? grouped(ask, decimals) : "–");
         size(askSize && `× ${short(askSize)}`);
@@ -97,7 +101,8 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
     }
     case "spread": {
       const spread = text(cell, "");
-      return (instrument) => spread(instrument.spread ? signed(grouped(instrument.spread, instrument.decimals)).replace(/^\+/, "") : "–");
+      return (instrument) =>
+        spread(instrument.spread ? signed(grouped(instrument.spread, instrument.decimals)).replace(/^\+/, "") : "–");
     }
     case "volume": {
       const volume = text(cell, "");
@@ -132,7 +137,8 @@ function makeRange(cell: HTMLElement): Draw {
     const { decimals } = instrument;
     low(instrument.low && grouped(instrument.low, decimals));
     high(instrument.high && grouped(instrument.high, decimals));
-    const from = Number(instrument.low), to = Number(instrument.high);
+    const from = Number(instrument.low),
+      to = Number(instrument.high);
     const place = to > from ? Math.round(((Number(instrument.last) - from) / (to - from)) * 200) / 2 : 50;
     if (place !== drawn) marker.style.left = `${place}%`;
     drawn = place;
@@ -143,7 +149,8 @@ function makeRange(cell: HTMLElement): Draw {
 function makeTrend(cell: HTMLElement): Draw {
   const canvas = cell.appendChild(document.createElement("canvas"));
   canvas.setAttribute("aria-hidden", "true");
-  let drawn = "", drawnAt = 0;
+  let drawn = "",
+    drawnAt = 0;
   const clear = () => {
     if (drawn) canvas.width = 0;
     drawn = "";
@@ -155,7 +162,13 @@ function makeTrend(cell: HTMLElement): Draw {
     const key = `${symbol} ${width} ${isDown} ${colours.up} ${line.version}`;
     const isNews = !drawn.startsWith(`${symbol} ${width} `);
     if (key === drawn || (!isNews && now - drawnAt < SPARKLINES_EVERY)) return;
-    line.draw(canvas, width, TREND_HEIGHT, isDown ? colours.down : colours.up, isDown ? colours.downFill : colours.upFill);
+    line.draw(
+      canvas,
+      width,
+      TREND_HEIGHT,
+      isDown ? colours.down : colours.up,
+      isDown ? colours.downFill : colours.upFill,
+    );
     drawn = key;
     drawnAt = now;
   };

@@ -59,10 +59,13 @@ export class Sparkline {
     context.clearRect(0, 0, width, height);
     const { times, closes } = this;
     if (times.length < 2) return;
-    const from = times[0]!, to = times.at(-1)!;
-    const low = Math.min(...closes), high = Math.max(...closes);
+    const from = times[0]!,
+      to = times.at(-1)!;
+    const low = Math.min(...closes),
+      high = Math.max(...closes);
     const x = (time: number) => ((time - from) / (to - from)) * (width - 2) + 1;
-    const y = (close: number) => (high === low ? height / 2 : height - 3 - ((close - low) / (high - low)) * (height - 6));
+    const y = (close: number) =>
+      high === low ? height / 2 : height - 3 - ((close - low) / (high - low)) * (height - 6);
     context.beginPath();
     times.forEach((time, index) => context.lineTo(x(time), y(closes[index]!)));
     context.lineWidth = 1.25;

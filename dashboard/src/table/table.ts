@@ -43,7 +43,11 @@ export class PriceTable extends LitElement {
   private width = 0;
   private body!: HTMLElement;
   private moment: Moment = {
-    now: 0, isOrdered: false, trendWidth: 0, sparkline: (symbol) => this.sparklines.of(symbol), colours: { up: "", down: "", upFill: "", downFill: "" },
+    now: 0,
+    isOrdered: false,
+    trendWidth: 0,
+    sparkline: (symbol) => this.sparklines.of(symbol),
+    colours: { up: "", down: "", upFill: "", downFill: "" },
   };
   private readonly drawNow = () => this.drawRows();
 
@@ -60,16 +64,25 @@ export class PriceTable extends LitElement {
       this.columns = [];
       this.draw();
     }).observe(this.scroller);
-    this.scroller.addEventListener("scroll", () => {
-      this.top = this.scroller.scrollTop;
-      this.draw();
-    }, { passive: true });
+    this.scroller.addEventListener(
+      "scroll",
+      () => {
+        this.top = this.scroller.scrollTop;
+        this.draw();
+      },
+      { passive: true },
+    );
     setInterval(() => this.draw(), SORT_EVERY);
   }
 
   override updated(changed: PropertyValues): void {
     if (changed.has("look")) {
-      this.moment.colours = { up: colour("up"), down: colour("down"), upFill: colour("up-faint"), downFill: colour("down-faint") };
+      this.moment.colours = {
+        up: colour("up"),
+        down: colour("down"),
+        upFill: colour("up-faint"),
+        downFill: colour("down-faint"),
+      };
     }
     if (changed.has("market") || changed.has("view")) this.orderedAt = -Infinity;
     this.draw();
@@ -110,7 +123,8 @@ export class PriceTable extends LitElement {
     const next = Math.max(0, Math.min(this.order.length - 1, at < 0 ? 0 : at + by));
     const symbol = this.order[next]?.symbol;
     if (!symbol) return;
-    const top = next * ROW_HEIGHT, { scroller } = this;
+    const top = next * ROW_HEIGHT,
+      { scroller } = this;
     const height = scroller.clientHeight - ROW_HEIGHT;
     if (top < scroller.scrollTop) scroller.scrollTop = top;
     else if (top + ROW_HEIGHT > scroller.scrollTop + height) scroller.scrollTop = top + ROW_HEIGHT - height;
@@ -199,8 +213,11 @@ export class PriceTable extends LitElement {
     const isSame = sort?.column === id;
     // The first click sorts numbers from the greatest, and texts from the first. The third click ends the sort.
     const first = !isText;
-    const next: Sort | undefined = !isSame ? { column: id, descending: first }
-      : sort.descending === first ? { column: id, descending: !first } : undefined;
+    const next: Sort | undefined = !isSame
+      ? { column: id, descending: first }
+      : sort.descending === first
+        ? { column: id, descending: !first }
+        : undefined;
     this.tell("sort", next);
   }
 
@@ -220,7 +237,8 @@ export class PriceTable extends LitElement {
   private dragOver(event: DragEvent): void {
     if (!this.dragged) return;
     event.preventDefault();
-    for (const { element } of this.rows) element.toggleAttribute("data-target", element.dataset.symbol === symbolOf(event));
+    for (const { element } of this.rows)
+      element.toggleAttribute("data-target", element.dataset.symbol === symbolOf(event));
   }
 
   private dragEnds(event: DragEvent): void {
@@ -233,19 +251,38 @@ export class PriceTable extends LitElement {
   override render() {
     const { sort } = this.view;
     const columns = this.columns.length ? this.columns : COLUMNS;
-    return html`<div class="scroller ${this.view.symbols ? "editable" : ""}" role="grid" tabindex="0" aria-label="Prices" @click=${this.clicked}>
+    return html`<div
+      class="scroller ${this.view.symbols ? "editable" : ""}"
+      role="grid"
+      tabindex="0"
+      aria-label="Prices"
+      @click=${this.clicked}
+    >
       <div class="head" role="row" aria-rowindex="1">
         ${columns.map((column) => {
           const isSorted = sort?.column === column.id;
           const order = isSorted ? (sort.descending ? "descending" : "ascending") : "none";
-          return html`<div class="cell ${column.id} ${column.isText ? "text" : ""}" role="columnheader" aria-sort=${order}>
+          return html`<div
+            class="cell ${column.id} ${column.isText ? "text" : ""}"
+            role="columnheader"
+            aria-sort=${order}
+          >
             <button tabindex="-1" title="Sort by: ${column.description}" @click=${() => this.sortBy(column)}>
-              ${column.title}<span class="order" aria-hidden="true">${isSorted ? (sort.descending ? "↓" : "↑") : ""}</span>
+              ${column.title}<span class="order" aria-hidden="true"
+                >${isSorted ? (sort.descending ? "↓" : "↑") : ""}</span
+              >
             </button>
           </div>`;
         })}
       </div>
-      <div class="body" role="rowgroup" @dragstart=${this.dragBegins} @dragover=${this.dragOver} @drop=${this.dragEnds} @dragend=${this.dragEnds}></div>
+      <div
+        class="body"
+        role="rowgroup"
+        @dragstart=${this.dragBegins}
+        @dragover=${this.dragOver}
+        @drop=${this.dragEnds}
+        @dragend=${this.dragEnds}
+      ></div>
     </div>`;
   }
 }

@@ -24,7 +24,7 @@ async function openWithAxe(browser, address, query) {
 
 /** Applies a look as the panel of settings stores it. */
 const apply = (page, look) => page.evaluate((preferences) => {
-  document.querySelector("tp-app").look(preferences);
+  document.querySelector("tp-app").page.look(preferences);
 }, look);
 
 module.exports = {

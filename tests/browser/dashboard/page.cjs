@@ -45,9 +45,10 @@ function noFaults(page, address) {
   assert.deepEqual([...page.hosts], [address]);
 }
 
-/** Waits until the state of the connection is this text or matches this pattern. */
+/** Waits until the state of the connection has this text, or matches this pattern. Blanks at its begin do not count. */
 async function status(page, text) {
-  await page.locator(".connection", { hasText: text }).waitFor();
+  const pattern = text instanceof RegExp ? new RegExp(text.source.replace(/^\^/, "^\\s*")) : text;
+  await page.locator(".connection", { hasText: pattern }).waitFor();
 }
 
 const row = (page, symbol) => page.locator(`.row[data-symbol="${symbol}"]`);

@@ -25,7 +25,7 @@ module.exports = {
       const page = await open(browser, address, query);
       await page.setViewportSize({ width, height });
       await status(page, "Live");
-      await page.evaluate((preferences) => document.querySelector("tp-app").look(preferences), { swapped: false, ...look });
+      await page.evaluate((preferences) => document.querySelector("tp-app").page.look(preferences), { swapped: false, ...look });
       if (query.includes("symbol=")) await page.locator(".trades li").nth(12).waitFor();
       else await row(page, "AAPL").waitFor();
       // The sparklines are drawn once a second.
