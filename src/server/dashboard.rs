@@ -57,7 +57,7 @@ pub const fn missing_dashboard() -> Option<&'static str> {
 /// The response closes the connection. If the connection stayed open, it could use up the last permit, which
 /// the page's WebSocket needs.
 pub fn response(path: &str, headers: &HeaderMap) -> Option<warp::reply::Response> {
-    let name = match path.trim_matches('/') {
+    let name = match path.strip_prefix('/')? {
         "" => "index.html",
         name => name,
     };
