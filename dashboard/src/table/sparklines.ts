@@ -6,6 +6,8 @@ import { Sparkline } from "./sparkline";
 
 /** How many requests for bars are under way at once. */
 const REQUESTS = 3;
+/** How long a symbol must be in view before its bars are loaded, in milliseconds. */
+const SETTLED = 120;
 /** With fewer minutes than this, the line is made of seconds. */
 const FEW_MINUTES = 10;
 
@@ -17,8 +19,13 @@ export class Sparklines {
   /** The client that reads the bars. */
   client: Client | undefined;
 
-  /** `changed` is called when the bars of a symbol have come. */
-  constructor(private changed: () => void) {}
+  private timer: number | undefined;
+
+  /** `inView` returns the symbols in view. `changed` is called when the bars of a symbol have come. */
+  constructor(
+    private inView: () => string[],
+    private changed: () => void,
+  ) {}
 
   /** Returns the line of a symbol in view. Begins to load its bars if nobody has asked for them yet. */
   of(symbol: string): Sparkline {
@@ -27,7 +34,7 @@ export class Sparklines {
       line = new Sparkline(1);
       this.lines.set(symbol, line);
       this.waiting.push(symbol);
-      this.load();
+      this.loadSoon();
     }
     return line;
   }
@@ -43,10 +50,21 @@ export class Sparklines {
     this.waiting = [];
   }
 
+  /** Loads when no other symbol has come into view for a moment, so that a fast scroll loads nothing. */
+  private loadSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => {
+      const shown = new Set(this.inView());
+      // A symbol that has left the view is asked for again when it comes back.
+      for (const symbol of this.waiting) if (!shown.has(symbol)) this.lines.delete(symbol);
+      this.waiting = this.waiting.filter((symbol) => shown.has(symbol));
+      this.load();
+    }, SETTLED);
+  }
+
   private load(): void {
     while (this.client && this.loading < REQUESTS && this.waiting.length) {
-      // The newest request is for what is in view now.
-      const symbol = this.waiting.pop()!;
+      const symbol = this.waiting.shift()!;
       const line = this.lines.get(symbol);
       this.loading += 1;
       void this.fill(symbol, line).finally(() => {

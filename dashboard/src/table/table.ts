@@ -29,7 +29,10 @@ export class PriceTable extends LitElement {
   /** Changes when the colours change. */
   declare look: unknown;
 
-  readonly sparklines = new Sparklines(() => this.draw());
+  readonly sparklines = new Sparklines(
+    () => this.inView,
+    () => this.draw(),
+  );
   private rows: Row[] = [];
   private order: Instrument[] = [];
   private columns: Column[] = [];
