@@ -10,6 +10,9 @@ export const ROW_HEIGHT = 34;
 /** A row without an event for so many milliseconds looks old. */
 const OLD = 60_000;
 
+/** A price with more characters than this may be wider than its column. */
+const LONG = 10;
+
 export class Row {
   readonly element = document.createElement("div");
   private readonly draws: ((instrument: Instrument, moment: Moment) => void)[];
@@ -38,6 +41,8 @@ export class Row {
     if (element.dataset.symbol !== instrument.symbol) element.dataset.symbol = instrument.symbol;
     const selected = String(isSelected);
     if (element.getAttribute("aria-selected") !== selected) element.setAttribute("aria-selected", selected);
+    const long = String(instrument.last.length > LONG);
+    if (element.dataset.long !== long) element.dataset.long = long;
     const old = String(Date.now() - instrument.receivedAt > OLD);
     if (element.dataset.old !== old) element.dataset.old = old;
     if (element.draggable !== moment.isOrdered) element.draggable = moment.isOrdered;
