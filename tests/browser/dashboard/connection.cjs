@@ -30,9 +30,9 @@ module.exports = {
       const page = await open(browser, `127.0.0.1:${proxy.port}`, "?symbol=AAPL");
       await status(page, "Live");
       for (let cuts = 1; cuts <= 3; cuts += 1) {
-        const count = page.sockets.length;
+        const opened = page.waitForEvent("websocket");
         proxy.cut();
-        while (page.sockets.length === count || !page.sockets.at(-1).received.some(({ type }) => type === "trade")) await page.waitForTimeout(20);
+        await (await opened).waitForEvent("framereceived", ({ payload }) => payload.includes('"type":"trade"'));
       }
       await status(page, "Live");
       const frames = page.sockets.flatMap(({ received }) => received);
