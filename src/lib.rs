@@ -333,7 +333,8 @@
 //! | `write_timeout.rs` | closes connections that accept no bytes |
 //! | `request_timer.rs` | time limits of headers and of idle connections |
 //! | `request_socket.rs` | JSON for the error responses of the HTTP library |
-//! | `page.html` | the page at `/` |
+//! | `dashboard.rs` | `/`, `/client.js` and the other files that `build.rs` has built |
+//! | `page.html` | the plain page, which a program has at `/` that was built without npm |
 //!
 //! ## cli
 //!
@@ -389,6 +390,58 @@
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
 //! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
 //! | `serving.py` | starts servers for the tests in Python |
+//!
+//! ## The build
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `build.rs` | builds the dashboard and the client library with npm, lists their files for `dashboard.rs` |
+//! | `dashboard/build.mjs` | runs Vite, writes the licences, compresses the files |
+//! | `packaging/crate` | packs the crate with the built files |
+//!
+//! ## dashboard
+//!
+//! The dashboard at `/` is a package of its own, in TypeScript. The table lists the folders and files of
+//! `dashboard/src`. Data flow from the session to the market, and from there to the table and to the detail.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `page.ts` | the state of the page, and what a person can do to it |
+//! | `app.ts` | lays out the parts of the page, and passes on what a person does |
+//! | `frame.ts` | draws once a frame |
+//! | `session/` | the connections, the token, what the server is |
+//! | `market/` | the last values of all symbols, numbers and times in words |
+//! | `table/` | the table: rows in view, their cells and sparklines, columns, order |
+//! | `detail/` | the opened symbol: its chart, candles and last trades |
+//! | `feed/` | the bar of the feed, its scrubber, its status |
+//! | `status/` | the state of the connection in words, the line at the bottom, notices |
+//! | `panels/` | the relay, the lines for other programs, settings, keys, the field for a token |
+//! | `state/` | the address, the watchlists and what else the browser keeps |
+//! | `style/` | the style sheets, colours in `tokens.css` |
+//!
+//! ## clients/js
+//!
+//! The client library for browsers and Node is a package of its own, in TypeScript. The table lists the files
+//! of its folder `src`.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `index.ts` | what the package exports |
+//! | `types.ts` | the client as programs see it |
+//! | `generated.ts` | the types of frames, commands and answers, generated from the two documents |
+//! | `connect.ts` | carries out calls, distributes frames |
+//! | `connection.ts` | connects again, notices silence, chooses the transport |
+//! | `link.ts` | one WebSocket or stream |
+//! | `calls.ts` | commands and their replies |
+//! | `progress.ts` | the cursor, snapshots that are still to come |
+//! | `wanted.ts` | the symbols and channels of the subscription |
+//! | `store.ts` | the last values of all symbols |
+//! | `day.ts` | adds trades and bars to a day |
+//! | `decimal.ts` | exact numbers, parses frames |
+//! | `http.ts` | requests to HTTP routes |
+//! | `errors.ts` | errors of the server |
+//! | `emitter.ts` | listeners |
+//! | `iterate.ts` | updates in a loop |
 //!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.
