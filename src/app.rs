@@ -315,6 +315,9 @@ impl App {
         }
         let address = addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
         info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
+        if let Some(reason) = server::missing_dashboard() {
+            warn!(reason, "the program was built without the dashboard, so / is the plain page");
+        }
 
         let feed_stop = CancellationToken::new();
         let mut pumping = JoinSet::new();

@@ -180,8 +180,10 @@
 //! | `simulated/` | the feed of a simulated market |
 //! | `stdin/` | the feed of JSON lines on standard input |
 //! | `replay/` | the feed of recorded files |
-//! | `pump.rs` | publishes due events, executes pause, seek, step, speed |
+//! | `pump.rs` | publishes due events |
+//! | `pump/commands.rs` | executes pause, seek, step, speed |
 //! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
+//! | `cut_gaps.rs` | counts and logs the gaps that `max_gap` cuts short |
 //! | `speed.rs` | parses a speed |
 //! | `wall_clock.rs` | computes the wall-clock time of an event |
 //! | `lateness.rs` | warns of late events |
@@ -232,26 +234,44 @@
 //! | `text_lines.rs` | the lines of a text |
 //! | `sniff.rs` | delimiter, header, layout |
 //! | `layout/table.rs` | the known layouts |
+//! | `layout/entry.rs` | an entry of the table: path, rules |
+//! | `layout/header.rs` | the columns of a layout with a header |
+//! | `layout/given.rs` | settings and facts that the recognition uses |
 //! | `layout/recognize.rs` | chooses the layout from the first lines |
-//! | `layout/role.rs` | column names |
-//! | `layout/shape.rs` | files without a header |
+//! | `layout/layout_error.rs` | why no layout is recognized |
+//! | `layout/role.rs` | roles, usual column names |
+//! | `layout/headerless.rs` | chooses the layout of a file without a header |
+//! | `layout/shape.rs` | the columns of a layout without a header |
 //! | `layout/columns.rs` | the columns by role |
+//! | `layout/number_columns.rs` | the notation of numbers in the first rows |
+//! | `layout/date_orders.rs` | the orders of day and month that the first rows allow |
 //! | `layout/time_columns.rs` | the columns of the time |
+//! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `suspicion.rs` | what an unused column may hold, by its name |
-//! | `scan.rs` | reads all times and symbols once |
+//! | `scan.rs` | reads all rows once |
+//! | `readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
+//! | `reading.rs` | the order and the span of the times in one reading |
 //! | `named_symbols.rs` | symbols that rows name |
+//! | `symbols_in_names.rs` | two files whose names give one symbol |
+//! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
+//! | `judged_rows.rs` | the rows whose prices are judged |
+//! | `price_jumps.rs` | prices that differ by a power of ten |
+//! | `running_total.rs` | sizes that are the volume of the day so far |
+//! | `warnings.rs` | what was assumed of a file |
 //! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
+//! | `joined_symbol.rs` | joins the cells that name an instrument |
 //! | `number/` | numbers, decimal commas |
 //! | `time/` | dates, times of day, Unix times |
-//! | `zone/` | time zones, clock changes |
+//! | `zone/` | time zones, clock changes, zones that rows name |
 //! | `events.rs` | events in order |
 //! | `merge.rs` | merges the events of several files |
 //! | `moment.rs` | times in settings and seeks |
+//! | `reason.rs` | the reasons for which rows are rejected |
 //! | `rejected_rows.rs` | counts and logs rejected rows |
 //! | `extent.rs` | first and last time |
 //! | `inspect.rs` | report of the recognized format |
@@ -337,7 +357,8 @@
 //! | `write_timeout.rs` | closes connections that accept no bytes |
 //! | `request_timer.rs` | time limits of headers and of idle connections |
 //! | `request_socket.rs` | JSON for the error responses of the HTTP library |
-//! | `page.html` | the page at `/` |
+//! | `dashboard.rs` | `/`, `/client.js` and the other files that `build.rs` has built |
+//! | `page.html` | the plain page, which a program has at `/` that was built without npm |
 //!
 //! ## cli
 //!
@@ -393,6 +414,58 @@
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
 //! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
 //! | `serving.py` | starts servers for the tests in Python |
+//!
+//! ## The build
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `build.rs` | builds the dashboard and the client library with npm, lists their files for `dashboard.rs` |
+//! | `dashboard/build.mjs` | runs Vite, writes the licences, compresses the files |
+//! | `packaging/crate` | packs the crate with the built files |
+//!
+//! ## dashboard
+//!
+//! The dashboard at `/` is a package of its own, in TypeScript. The table lists the folders and files of
+//! `dashboard/src`. Data flow from the session to the market, and from there to the table and to the detail.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `page.ts` | the state of the page, and what a person can do to it |
+//! | `app.ts` | lays out the parts of the page, and passes on what a person does |
+//! | `frame.ts` | draws once a frame |
+//! | `session/` | the connections, the token, what the server is |
+//! | `market/` | the last values of all symbols, numbers and times in words |
+//! | `table/` | the table: rows in view, their cells and sparklines, columns, order |
+//! | `detail/` | the opened symbol: its chart, candles and last trades |
+//! | `feed/` | the bar of the feed, its scrubber, its status |
+//! | `status/` | the state of the connection in words, the line at the bottom, notices |
+//! | `panels/` | the relay, the lines for other programs, settings, keys, the field for a token |
+//! | `state/` | the address, the watchlists and what else the browser keeps |
+//! | `style/` | the style sheets, colours in `tokens.css` |
+//!
+//! ## clients/js
+//!
+//! The client library for browsers and Node is a package of its own, in TypeScript. The table lists the files
+//! of its folder `src`.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `index.ts` | what the package exports |
+//! | `types.ts` | the client as programs see it |
+//! | `generated.ts` | the types of frames, commands and answers, generated from the two documents |
+//! | `connect.ts` | carries out calls, distributes frames |
+//! | `connection.ts` | connects again, notices silence, chooses the transport |
+//! | `link.ts` | one WebSocket or stream |
+//! | `calls.ts` | commands and their replies |
+//! | `progress.ts` | the cursor, snapshots that are still to come |
+//! | `wanted.ts` | the symbols and channels of the subscription |
+//! | `store.ts` | the last values of all symbols |
+//! | `day.ts` | adds trades and bars to a day |
+//! | `decimal.ts` | exact numbers, parses frames |
+//! | `http.ts` | requests to HTTP routes |
+//! | `errors.ts` | errors of the server |
+//! | `emitter.ts` | listeners |
+//! | `iterate.ts` | updates in a loop |
 //!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.

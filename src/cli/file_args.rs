@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use toml::Value;
 
 use crate::config::Sources;
-use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
+use crate::feed::replay::{DateOrder, DecimalSign, DigitNotation, LAYOUTS, Role};
 
 /// The flags that say how files are read, for example in which time zone.
 #[derive(Clone, Debug, Default, Args)]
@@ -24,12 +24,16 @@ pub struct ReadArgs {
     /// Layout of the files; inspect --help lists all layouts
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
-    /// Column of each role, by its name or by its number from 0, such as time=date+clock,price=2
+    /// Column of each role, by its name or by its number from 0, such as time=date+clock,price=2,size=-
     #[arg(long, value_name = "ROLE=COLUMN,…", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
     #[arg(long, value_name = "ORDER", value_parser = checked::<DateOrder>)]
     pub date_order: Option<String>,
+    /// Times of day in digits: digits (93000 is 9:30), or minutes, seconds, milliseconds, microseconds or
+    /// nanoseconds since midnight
+    #[arg(long, value_name = "NOTATION", value_parser = checked::<DigitNotation>)]
+    pub time_of_day: Option<String>,
     /// Decimal sign: point or comma
     #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
@@ -77,14 +81,20 @@ impl ReadArgs {
     /// Returns the value of each flag that the user gave, with the flag's configuration key.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
-        let map: toml::Table =
-            self.map.iter().map(|(role, column)| (role.clone(), Value::from(column.as_str()))).collect();
+        let mut map = toml::Table::new();
+        for (role, column) in &self.map {
+            // Two columns of one role become a list, which the configuration refuses.
+            let column = Value::from(column.as_str());
+            let columns = map.remove(role).map_or(column.clone(), |other| Value::from(vec![other, column]));
+            map.insert(role.clone(), columns);
+        }
         let flags = [
             ("feed.replay.symbol", text(&self.symbol)),
             ("feed.replay.tz", text(&self.tz)),
             ("feed.replay.layout", text(&self.layout)),
             ("feed.replay.map", (!map.is_empty()).then(|| Value::from(map))),
             ("feed.replay.date_order", text(&self.date_order)),
+            ("feed.replay.time_of_day", text(&self.time_of_day)),
             ("feed.replay.decimal", text(&self.decimal)),
             ("feed.replay.price_scale", text(&self.price_scale)),
             ("feed.replay.delimiter", text(&self.delimiter)),
@@ -113,6 +123,7 @@ impl ReadArgs {
             ("layout", &self.layout),
             ("map", &map),
             ("date-order", &self.date_order),
+            ("time-of-day", &self.time_of_day),
             ("decimal", &self.decimal),
             ("price-scale", &self.price_scale),
             ("delimiter", &self.delimiter),

@@ -86,11 +86,11 @@ pub struct FeedStatus {
     pub peers: u32,
     /// The files of a replay, as the configuration names them.
     pub files: Option<Vec<String>>,
-    /// The number of rows in the files of a replay.
+    /// The number of rows of a replay, from `--from` to `--to`.
     pub rows: Option<u64>,
-    /// The market time of the first event in the files.
+    /// The market time of the first of these rows.
     pub first: Option<Time>,
-    /// The market time of the last event in the files.
+    /// The market time of the last of these rows.
     pub last: Option<Time>,
     /// The number of gaps that `max_gap` has cut short.
     pub skipped_gaps: Option<u64>,

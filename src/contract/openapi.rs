@@ -122,7 +122,7 @@ fn connecting_paths(schemas: &mut Schemas) -> Value {
         "/": {"get": {
             "operationId": "getPage",
             "tags": ["data"],
-            "summary": "A page with a table of moving prices. With `Upgrade: websocket`, the same as `/ws`.",
+            "summary": "The dashboard, a page with moving prices. With `Upgrade: websocket`, the same as `/ws`.",
             "responses": responses(json!({"200": page, "101": upgraded}), &[401, 403, 426, 503]),
         }},
         "/ws": {"get": {
@@ -257,7 +257,7 @@ fn feed_path(schemas: &mut Schemas) -> Value {
     })
 }
 
-/// Returns the pages about the state of the server, and the two documents.
+/// Returns the pages about the state of the server, the client library, and the two documents.
 fn server_paths(schemas: &mut Schemas) -> Value {
     let document = json!({
         "description": "The document.", "content": {"application/json": {"schema": {"type": "object"}}},
@@ -268,7 +268,25 @@ fn server_paths(schemas: &mut Schemas) -> Value {
     });
     let alive = answer::<Health>(schemas, "The process lives.");
     let ready = answer::<Readiness>(schemas, "The server delivers.");
+    let library = json!({
+        "description": "An ES module.", "content": {"text/javascript": {"schema": {"type": "string"}}},
+    });
+    let licenses = json!({
+        "description": "The licences.", "content": {"text/plain": {"schema": {"type": "string"}}},
+    });
     json!({
+        "/client.js": {"get": {
+            "operationId": "getClientLibrary",
+            "tags": ["contract"],
+            "summary": "The client library for browsers and Node.js. A server that was built without npm has none.",
+            "responses": responses(json!({"200": library}), &[403, 404, 503]),
+        }},
+        "/licenses.txt": {"get": {
+            "operationId": "getLicenses",
+            "tags": ["contract"],
+            "summary": "The licences of the packages in the dashboard. A server that was built without npm has none.",
+            "responses": responses(json!({"200": licenses}), &[403, 404, 503]),
+        }},
         "/openapi.json": {"get": {
             "operationId": "getOpenapi",
             "tags": ["contract"],

@@ -120,6 +120,18 @@ pub enum FeedError {
         /// The text of the first row.
         found: String,
     },
+    /// A file has no header, and most of its rows fit a known layout, but not all.
+    #[error("{}:{line}: no header, and most rows look like the layout `{layout}`, but not `{found}`", path.display())]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the first row that does not fit.
+        line: u64,
+        /// The name of the layout.
+        layout: &'static str,
+        /// The text of the row.
+        found: String,
+    },
     /// A file lacks a column that its layout needs, or that the setting `feed.replay.map` names.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
@@ -224,6 +236,18 @@ pub enum FeedError {
         line: u64,
         /// The text in the time column of the file's first row.
         found: String,
+    },
+    /// No row of a file has a valid time, because the rows name an unknown zone.
+    #[error("{}:{line}: `{found}` names the zone `{zone}`, which is not known", path.display())]
+    UnknownZone {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the file's first row.
+        line: u64,
+        /// The text in the time column of the file's first row.
+        found: String,
+        /// The name of the zone.
+        zone: String,
     },
     /// Rows of the same time have the same symbol, but name different instruments in another column.
     #[error(
@@ -358,6 +382,7 @@ impl FeedError {
             | Self::NoTimeColumn { .. }
             | Self::NoPriceColumn { .. }
             | Self::NoLayout { .. }
+            | Self::Misfit { .. }
             | Self::NoColumn { .. }
             | Self::NoDay { .. }
             | Self::NoTimeOfDay { .. }
@@ -367,14 +392,15 @@ impl FeedError {
             | Self::NoEventLines { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
+            | Self::UnknownZone { .. }
+            | Self::NoSymbol { .. }
+            | Self::SymbolOfTwoFiles { .. }
             | Self::SeveralInstruments { .. }
             | Self::Contradictions { .. }
             | Self::Fractions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
-            | Self::NoSymbol { .. }
-            | Self::SymbolOfTwoFiles { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
@@ -433,6 +459,9 @@ impl FeedError {
                 "market data are text in columns, plain or packed by gzip, zip or zstd; inspect --help lists layouts",
             ),
             Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
+            Self::Misfit { .. } => Some(
+                "name the right layout, e.g. --layout trades, or say which column is what, e.g. --map time=0,price=1,size=2",
+            ),
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
             Self::NoDay { .. } => Some("put the date into the file's name, e.g. 20240103_AAPL.csv"),
             Self::NoTimeOfDay { .. } => Some(
@@ -465,8 +494,11 @@ impl FeedError {
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
+            Self::UnknownZone { .. } => Some(
+                "an abbreviation such as EST stands for several zones: say which it is, e.g. --tz America/New_York",
+            ),
             Self::SeveralInstruments { .. } => Some(
-                "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
+                "name the columns: --map symbol=COLUMN,suffix=COLUMN or expiry, strike and right; without any, --symbol NAME",
             ),
             Self::SymbolOfTwoFiles { .. } => Some(
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",

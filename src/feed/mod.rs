@@ -10,6 +10,7 @@
 //! clients see the state `failed`, and the server stays up.
 
 mod control;
+mod cut_gaps;
 mod error;
 mod lateness;
 mod line_settings;
@@ -34,10 +35,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::market::{FeedKind, Symbol};
+use crate::market::{FeedKind, Symbol, Time};
 use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 
 pub use control::{Control, ControlError, FeedCommand};
+pub use cut_gaps::CutGaps;
 pub use error::{ErrorClass, FeedError};
 pub use line_settings::LineSettings;
 pub use printable::printable;
@@ -52,6 +54,7 @@ use schedule::Schedule;
 use simulated::Hours;
 use source::{Files, Source};
 use status::Progress;
+use wall_clock::WallClock;
 
 /// The settings of the feed (`[feed]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,7 +171,8 @@ pub struct Feed {
     source: Source,
     /// The schedule of the feed's events; `None` if events are published as they arrive.
     schedule: Option<Schedule>,
-    retime: bool,
+    /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
+    wall_clock: Option<WallClock>,
     is_paused: bool,
     waits_for_client: bool,
     /// If the source gives no event for this long, the feed's state becomes `stalled`.
@@ -227,7 +231,7 @@ impl Feed {
         Self {
             source,
             schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap, hours)),
-            retime: has_schedule && clock.retime,
+            wall_clock: (has_schedule && clock.retime).then(|| WallClock::new(Time::now)),
             is_paused: has_schedule && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
             stalled_after: config.stalled_after,

@@ -1,7 +1,7 @@
 //! The pump: a task that publishes a feed's events and state on the bus, and executes commands to the feed.
 
 use std::iter::{self, Peekable};
-use std::num::NonZeroU32;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,15 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+mod commands;
+
 use super::Feed;
-use super::control::{FeedCommand, QueuedCommand};
+use super::control::QueuedCommand;
+use super::cut_gaps::CutGapsLog;
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
-use super::source::Source;
+use super::source::{BETWEEN_LAPS, Source};
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use super::symbol_gate::SymbolGate;
@@ -41,8 +44,8 @@ const AHEAD: usize = 4096;
 /// this additional time, the server's threads close the clients that have exceeded the stall timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends more than this duration after its planned end, the process or the machine is assumed to
-/// have been suspended.
+/// If the pump does not run for more than this duration although an event is due, the process or the machine
+/// is assumed to have been suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
@@ -54,7 +57,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// If the bus is [ending](Bus::is_ending) after the feed's last event or failure, the pump returns as soon as
 /// the clients have got everything.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
-    let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
+    let Feed { source, schedule, wall_clock, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
     // The pump's own control must not keep the command channel open.
     drop(control);
@@ -63,7 +66,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         gate: SymbolGate::new(symbols, reject_counters),
         pending: Vec::new().into_iter().peekable(),
         schedule,
-        wall_clock: retime.then(WallClock::start),
+        wall_clock,
+        cut_gaps_log: CutGapsLog::default(),
         lateness: Lateness::default(),
         mode: if is_paused { Mode::Paused } else { Mode::Running },
         waits_for_client,
@@ -71,6 +75,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         stall_timeout,
         ends_paused: false,
         ahead: 0,
+        seen: Instant::now(),
         answer: None,
         is_step_waiting: false,
         progress,
@@ -99,6 +104,7 @@ struct Pump<'a> {
     schedule: Option<Schedule>,
     /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
     wall_clock: Option<WallClock>,
+    cut_gaps_log: CutGapsLog,
     lateness: Lateness,
     mode: Mode,
     waits_for_client: bool,
@@ -109,6 +115,8 @@ struct Pump<'a> {
     ends_paused: bool,
     /// The number of events that were published since the last wait for the readers.
     ahead: usize,
+    /// The newest instant at which the pump is known to have run.
+    seen: Instant,
     /// The channel for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     /// Whether a step has published the source's last event, and waits for the readers. Another command ends
@@ -173,24 +181,6 @@ impl Pump<'_> {
         }
     }
 
-    async fn execute(&mut self, command: FeedCommand) -> Result<(), FeedError> {
-        info!(%command, "executing a command");
-        match command {
-            FeedCommand::Pause => self.pause(),
-            FeedCommand::Resume => self.resume(),
-            FeedCommand::Speed(speed) => {
-                // Fetches the next event only if it has already arrived, because the command must not wait
-                // for the source. `set_speed` uses the time of that event.
-                self.fill().now_or_never().transpose()?;
-                self.set_speed(speed);
-            }
-            FeedCommand::Step(count) => self.step(count).await?,
-            FeedCommand::Seek(time) => self.seek(time).await?,
-            FeedCommand::Loop(repeats) => self.set_repeats(repeats),
-        }
-        Ok(())
-    }
-
     /// Waits until the next event may be published, and returns true. When the source has no more events,
     /// waits for the readers to catch up and returns false.
     ///
@@ -219,27 +209,29 @@ impl Pump<'_> {
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
         self.set_feed_state(FeedState::Running);
         match due {
-            Some((Speed::Factor(_), due)) => self.sleep_until(due).await,
+            Some((Speed::Factor(_), due)) => sleep_until(due).await,
             Some((Speed::Max, _)) => self.wait_for_readers().await,
             None => {}
         }
+        self.notice_standstill();
         Ok(true)
     }
 
-    /// Sleeps until the instant `due`. If the process was suspended meanwhile, makes all due times later by
-    /// the length of the suspension. Without this change, many events would be due at once, and healthy
-    /// clients would fall too far behind.
+    /// Makes all due times later if the pump did not run for more than [`STANDSTILL`] although an event was
+    /// due. Without this change, many events would be due at once, and healthy clients would fall too far
+    /// behind.
     ///
-    /// Cancel safe: the function changes nothing before the sleep ends.
-    async fn sleep_until(&mut self, due: Instant) {
-        if due <= Instant::now() {
-            return;
-        }
-        sleep_until(due).await;
-        let late = due.elapsed();
-        if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
-            schedule.delay(late);
-            info!(standstill = ?late, "the process stood still, so all due times move by the standstill");
+    /// The usual reason is that the process or the machine was suspended. Another reason is a source that gave
+    /// no event for so long.
+    fn notice_standstill(&mut self) {
+        let now = Instant::now();
+        let seen = mem::replace(&mut self.seen, now);
+        let next = self.pending.peek().filter(|_| self.mode == Mode::Running);
+        let (Some(next), Some(schedule)) = (next, &mut self.schedule) else { return };
+        let standstill = now.saturating_duration_since(schedule.due(next.time).max(seen));
+        if standstill > STANDSTILL {
+            schedule.delay(standstill);
+            info!(?standstill, "the feed stood still, so all due times move by the standstill");
         }
     }
 
@@ -247,10 +239,36 @@ impl Pump<'_> {
     /// source has no more events.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
-            let Some(batch) = self.source.next().await else { return Ok(false) };
-            self.pending = self.gate.filter(batch?).into_iter().peekable();
+            let Some(batch) = self.source.next().await else {
+                if self.starts_over() {
+                    continue;
+                }
+                return Ok(false);
+            };
+            let batch = batch?;
+            if let (Some(schedule), Some(first), true) =
+                (&mut self.schedule, batch.first(), self.source.is_lap_start())
+            {
+                schedule.skip_to(first.time, BETWEEN_LAPS);
+            }
+            self.pending = self.gate.filter(batch).into_iter().peekable();
         }
         Ok(true)
+    }
+
+    /// Starts a loop again with the files' own times, as a seek does, if the times of the next lap would be
+    /// after the year 2262. Returns whether the loop starts again.
+    fn starts_over(&mut self) -> bool {
+        let Source::Files(files) = &mut self.source else { return false };
+        let Some(extent) = files.extent().filter(|_| files.is_out_of_time()) else { return false };
+        info!("the loop has reached the year 2262, and starts again with the files' own times");
+        files.restart();
+        if let Some(schedule) = &mut self.schedule {
+            schedule.reset();
+        }
+        self.progress.set_position(extent.first, None, 0);
+        self.bus.seek(LastValueCache::at(self.bus.head()), extent.first, self.state());
+        true
     }
 
     /// Waits until all readers have caught up, but only if a reader could otherwise fall too far behind. Too
@@ -318,6 +336,9 @@ impl Pump<'_> {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
             return self.publish_at_once(usize::MAX);
         };
+        if let Some(wall_clock) = &mut self.wall_clock {
+            wall_clock.follow();
+        }
         let (pending, wall_clock) = (&mut self.pending, &self.wall_clock);
         let now = Instant::now();
         let mut lateness = Duration::ZERO;
@@ -346,8 +367,8 @@ impl Pump<'_> {
         if let (Some(schedule), Some(newest)) = (&mut self.schedule, newest) {
             schedule.published_now(newest);
         }
-        if let Some(wall_clock) = &self.wall_clock {
-            let now = wall_clock.time(Instant::now());
+        if let Some(wall_clock) = &mut self.wall_clock {
+            let now = wall_clock.now();
             for event in &mut events {
                 event.time = now;
             }
@@ -363,135 +384,14 @@ impl Pump<'_> {
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
             self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lateness);
-        }
-    }
-
-    fn pause(&mut self) {
-        match self.mode {
-            Mode::Running => {
-                self.mode = Mode::Paused;
-                self.apply_mode();
-            }
-            Mode::Ended => self.ends_paused = true,
-            Mode::Paused => {}
-        }
-    }
-
-    fn resume(&mut self) {
-        match self.mode {
-            Mode::Paused => {
-                self.mode = Mode::Running;
-                self.apply_mode();
-            }
-            Mode::Ended => self.ends_paused = false,
-            Mode::Running => {}
-        }
-    }
-
-    fn set_speed(&mut self, speed: Speed) {
-        let next = self.pending.peek().map(|event| event.time);
-        if let Some(schedule) = &mut self.schedule {
-            schedule.set_speed(speed, next);
-            self.progress.set_schedule(speed, schedule.cut_gaps(), None);
-        }
-        self.update_flow_control();
-    }
-
-    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends.
-    ///
-    /// The step waits for readers if the feed does. A replay's step of more than [`AHEAD`] events waits at
-    /// every speed, so that no client with `delivery=every` falls too far behind.
-    async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
-        self.pause();
-        let mut left = count.get() as usize;
-        let waits = self.is_at_full_speed() || left > AHEAD && !matches!(self.source, Source::Simulation(_));
-        self.bus.set_flow_controlled(waits);
-        while left > 0 && self.mode == Mode::Paused {
-            if self.fill().await? {
-                if waits {
-                    self.wait_for_readers().await;
-                }
-                let stepped = left.min(self.pending.len());
-                self.publish_at_once(stepped);
-                left -= stepped;
-                task::yield_now().await;
-            } else if self.wait_for_the_last_readers().now_or_never().is_some() {
-                self.end();
-            } else {
-                self.is_step_waiting = true;
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Continues the feed with the first event at or after the market time `target`. Earlier events are not
-    /// published, but update the last-value cache, i.e. the current values of each symbol.
-    async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
-        match &mut self.source {
-            Source::Files(files) => files.restart(),
-            Source::Simulation(simulation) => {
-                while !simulation.walk_to(target) {
-                    task::yield_now().await;
-                }
-                simulation.seek(target);
-            }
-            Source::Channel(_) => return Ok(()),
-        }
-        self.pending = Vec::new().into_iter().peekable();
-        let mut last_values = LastValueCache::at(self.bus.head());
-        let mut folded = 0;
-        let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
-        let mut is_more = true;
-        while is_more && self.pending.peek().is_none() {
-            is_more = self.fill().await?;
-            let is_first_lap = self.source.is_first_lap();
-            while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
-                // With `retime`, an event ten seconds before the target gets the time ten seconds before now.
-                event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
-                last_values.fold_unpublished(&event);
-                folded += 1;
-            }
-            task::yield_now().await;
-        }
-        let position = self.source.position(target);
-        if let Some(schedule) = &mut self.schedule {
-            schedule.reset();
-        }
-        let is_paused = self.mode == Mode::Paused || self.mode == Mode::Ended && self.ends_paused;
-        self.ends_paused = is_paused;
-        self.mode = match (is_more, is_paused) {
-            (false, _) => Mode::Ended,
-            (true, true) => Mode::Paused,
-            (true, false) => Mode::Running,
-        };
-        let state = self.state();
-        self.progress.set_position(position, folded);
-        self.progress.enter(&state);
-        info!(%position, events = folded, "the feed continues after a seek");
-        self.bus.seek(last_values, position, state);
-        self.apply_mode();
-        Ok(())
-    }
-
-    /// Sets whether a replay reads its files again after their end. If `repeats` is true and the replay has
-    /// already ended, starts it again.
-    fn set_repeats(&mut self, repeats: bool) {
-        let Source::Files(files) = &mut self.source else { return };
-        files.set_repeats(repeats);
-        self.progress.set_repeats(repeats);
-        if repeats && self.mode == Mode::Ended {
-            if let Some(schedule) = &mut self.schedule {
-                // Makes the first event of the new lap due now. Without the reset, this event may already be
-                // late.
-                schedule.reset();
-            }
-            self.mode = if self.ends_paused { Mode::Paused } else { Mode::Running };
-            self.apply_mode();
+            self.cut_gaps_log.observe(schedule.cut_gaps());
         }
     }
 
     fn end(&mut self) {
+        if let Some(schedule) = &self.schedule {
+            self.cut_gaps_log.sum_up(schedule.cut_gaps());
+        }
         info!(events = self.bus.head(), "the feed has ended");
         self.ends_paused = self.mode == Mode::Paused;
         self.mode = Mode::Ended;

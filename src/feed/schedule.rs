@@ -3,14 +3,14 @@
 //! All due times are computed from one anchor: a moment of market time, and the instant at which that moment
 //! was due. Therefore delays do not add up, and a late feed can catch up with its schedule. A pause, a step,
 //! a seek and a change of speed move the anchor. The anchor also moves if a long gap between events is cut
-//! short, or if the process stood still.
+//! short, if a lap of a loop begins, or if the process stood still.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::info;
 
+use super::cut_gaps::CutGaps;
 use super::simulated::Hours;
 use super::speed::Speed;
 use crate::market::Time;
@@ -75,15 +75,6 @@ pub struct Schedule {
 struct Anchor {
     time: Time,
     at: Instant,
-}
-
-/// The gaps that were cut short because they were longer than `feed.clock.max_gap`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CutGaps {
-    /// The number of gaps that were cut.
-    pub gaps: u64,
-    /// How much market time was skipped in all cut gaps together.
-    pub time: Duration,
 }
 
 impl Schedule {
@@ -158,6 +149,15 @@ impl Schedule {
         self.speed = speed;
     }
 
+    /// Skips market time, so that the moment `time` is due at most `gap` of market time after the newest moment.
+    pub fn skip_to(&mut self, time: Time, gap: Duration) {
+        if let (Some(newest), Some(anchor)) = (&mut self.newest, &mut self.anchor) {
+            let skipped = time.since(*newest).saturating_sub(gap);
+            anchor.time = anchor.time.later(skipped);
+            *newest = newest.later(skipped);
+        }
+    }
+
     /// Drops the anchor. After this call, the next event is due at once.
     pub fn reset(&mut self) {
         self.anchor = None;
@@ -194,9 +194,7 @@ impl Schedule {
         let skipped = time.since(from).saturating_sub(closed).saturating_sub(max_gap);
         if !skipped.is_zero() {
             anchor.time = anchor.time.later(skipped);
-            self.cut_gaps.gaps += 1;
-            self.cut_gaps.time = self.cut_gaps.time.saturating_add(skipped);
-            info!(?skipped, %from, to = %time, "skipped most of a gap (feed.clock.max_gap)");
+            self.cut_gaps.add(skipped);
         }
     }
 }
@@ -361,6 +359,20 @@ mod tests {
         }
         assert_eq!(schedule.due(time("14:30:23")), start + 11 * SECOND);
         assert_eq!(schedule.cut_gaps(), CutGaps { gaps: 1, time: SECOND });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_skip_to_a_moment_leaves_a_short_wait_before_it() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
+        schedule.due(time("14:30:00"));
+        schedule.due(time("14:30:04"));
+
+        schedule.skip_to(time("20:00:00"), SECOND);
+
+        assert_eq!(schedule.due(time("20:00:00")), start + 5 * SECOND / 2);
+        assert_eq!(schedule.due(time("20:00:10")), start + 15 * SECOND / 2);
+        assert_eq!(schedule.cut_gaps(), CutGaps::default());
     }
 
     #[tokio::test(start_paused = true)]

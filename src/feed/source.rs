@@ -1,8 +1,8 @@
 //! The source of a feed's events: a simulation, files, or a channel.
 //!
 //! Files are read again from their start after a seek, and when a looping replay begins its next lap. A lap
-//! is one pass over all files. Each lap begins one second of market time after the end of the previous lap,
-//! so that the times of events keep rising.
+//! is one pass over all files. The times of each lap are whole days later than those of the previous lap, so
+//! that they keep rising and the times of day stay the same.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio_stream::Stream;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::error::FeedError;
 use super::reader::{BATCH, Batches};
@@ -18,7 +18,10 @@ use super::replay::{Extent, MomentParser, Replay};
 use super::simulated::Simulation;
 use crate::market::{Event, Symbol, Time};
 
-const BETWEEN_LAPS: Duration = Duration::from_secs(1);
+/// The wait between the last event of a lap and the first event of the next lap, in market time.
+pub const BETWEEN_LAPS: Duration = Duration::from_secs(1);
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// The source of a feed's events.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub struct Files {
     shift: Duration,
     /// The first and the last time of the current lap so far, as written in the files.
     span: Option<(Time, Time)>,
+    /// Whether the newest batch is the first of a lap after the first lap.
+    is_lap_start: bool,
+    /// Whether the loop has ended because the times of the next lap would be after the year 2262.
+    is_out_of_time: bool,
 }
 
 impl Source {
@@ -73,10 +80,15 @@ impl Source {
         }
     }
 
+    /// Returns whether the newest batch of events begins a new lap of a loop.
+    pub fn is_lap_start(&self) -> bool {
+        matches!(self, Self::Files(files) if files.is_lap_start)
+    }
+
     /// Returns the time range and the row count of the files; `None` for other sources.
     pub fn extent(&self) -> Option<Extent> {
         match self {
-            Self::Files(files) => files.replay.extent(),
+            Self::Files(files) => files.extent(),
             Self::Simulation(_) | Self::Channel(_) => None,
         }
     }
@@ -119,7 +131,8 @@ impl Files {
     /// Starts to read the files.
     pub fn new(replay: Replay, repeats: bool) -> Self {
         let batches = replay.batches();
-        Self { replay, batches, repeats, shift: Duration::ZERO, span: None }
+        let (is_lap_start, is_out_of_time) = (false, false);
+        Self { replay, batches, repeats, shift: Duration::ZERO, span: None, is_lap_start, is_out_of_time }
     }
 
     /// Starts to read the files from the beginning again, as in the first lap of a loop.
@@ -127,6 +140,17 @@ impl Files {
         self.batches = self.replay.batches();
         self.shift = Duration::ZERO;
         self.span = None;
+        self.is_out_of_time = false;
+    }
+
+    /// Returns the time range and the row count of the files.
+    pub fn extent(&self) -> Option<Extent> {
+        self.replay.extent()
+    }
+
+    /// Returns whether the loop has ended because the times of the next lap would be after the year 2262.
+    pub fn is_out_of_time(&self) -> bool {
+        self.is_out_of_time
     }
 
     /// Sets whether the files are read again after their end. If `repeats` is true and the files have ended,
@@ -140,9 +164,10 @@ impl Files {
             let next = ready!(self.batches.poll_recv(context));
             // A lap without events ends the loop. Otherwise, empty laps would follow each other for ever.
             if let (None, true, Some((first, last))) = (&next, self.repeats, self.span) {
-                let shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
+                let days = last.since(first).as_secs() / DAY.as_secs() + 1;
+                let shift = self.shift + Duration::from_secs(days * DAY.as_secs());
                 if last.later(shift).earlier(shift) != last {
-                    info!("the loop has reached the end of market time, the year 2262");
+                    self.is_out_of_time = true;
                     return Poll::Ready(None);
                 }
                 (self.batches, self.shift, self.span) = (self.replay.batches(), shift, None);
@@ -157,6 +182,7 @@ impl Files {
 
     fn moved(&mut self, mut batch: Vec<Event>) -> Vec<Event> {
         if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+            self.is_lap_start = self.span.is_none() && !self.shift.is_zero();
             self.span = Some((self.span.map_or(first.time, |(begin, _)| begin), last.time));
         }
         for event in &mut batch {
@@ -197,8 +223,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_loop_goes_on_with_rising_times_and_knows_the_files_own() {
-        assert_eq!(laps(None, 6).await, [10, 12, 13, 15, 16, 18]);
+    async fn a_loop_goes_on_at_the_same_times_of_later_days_and_knows_the_files_own() {
+        let day = 86_400;
+        let expected = [10, 12, day + 10, day + 12, 2 * day + 10, 2 * day + 12];
+        assert_eq!(laps(None, 6).await, expected);
     }
 
     #[tokio::test]

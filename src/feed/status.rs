@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cut_gaps::CutGaps;
 use super::replay::Extent;
-use super::schedule::CutGaps;
 use super::simulated;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
@@ -39,7 +39,7 @@ pub struct Status {
     pub events: u64,
     /// The files of a replay, as written in the configuration.
     pub files: Vec<PathBuf>,
-    /// The time range and the row count of a replay's files.
+    /// The time range and the row count of a replay, between the settings `from` and `to`.
     pub extent: Option<Extent>,
     /// The number of gaps that the schedule cut short, and how much market time was skipped in them.
     pub cut_gaps: CutGaps,
@@ -62,6 +62,8 @@ struct Inner {
     cuts_gaps: bool,
     /// The number of events of a replay that were published or skipped in the current pass over the files.
     consumed: u64,
+    /// The market time of the next event, directly after a seek; `None` after an event.
+    next: Option<Time>,
 }
 
 impl Status {
@@ -91,7 +93,7 @@ impl Progress {
     #[must_use]
     pub fn new(status: Status, cuts_gaps: bool) -> Self {
         let meter = Meter::new();
-        Self(Arc::new(Mutex::new(Inner { status, meter, cuts_gaps, consumed: 0 })))
+        Self(Arc::new(Mutex::new(Inner { status, meter, cuts_gaps, consumed: 0, next: None })))
     }
 
     /// Returns the current status.
@@ -120,15 +122,18 @@ impl Progress {
             inner.consumed = 0;
         }
         inner.status.position = position.or(inner.status.position);
+        inner.next = None;
         inner.consumed += count as u64;
         inner.meter.add(count as u64);
     }
 
-    /// Records a seek to `position`. `consumed` is the number of events in the files before that position.
-    pub fn set_position(&self, position: Time, consumed: u64) {
+    /// Records a seek to `position`. `next` is the time of the first event after the seek, which is due at
+    /// once. `consumed` is the number of events in the files before that position.
+    pub fn set_position(&self, position: Time, next: Option<Time>, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
         inner.status.lateness = None;
+        inner.next = next;
         inner.consumed = consumed;
     }
 
@@ -161,7 +166,8 @@ impl Inner {
         }
         let seconds = match (*speed)? {
             Speed::Factor(factor) => {
-                extent.last.since(position.unwrap_or(extent.first)).as_secs_f64() / factor
+                let from = self.next.or(*position).unwrap_or(extent.first);
+                extent.last.since(from).as_secs_f64() / factor
             }
             Speed::Max => {
                 let left = u32::try_from(extent.rows.saturating_sub(self.consumed)).unwrap_or(u32::MAX);
@@ -264,8 +270,12 @@ mod tests {
 
         progress.published(1, 1, Some(at(130)));
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(3)));
-        progress.set_position(at(150), 9);
-        assert_eq!(progress.status().ends_in, Some(Duration::from_secs(1)));
+        progress.set_position(at(140), Some(at(150)), 9);
+        assert_eq!(
+            progress.status().ends_in,
+            Some(Duration::from_secs(1)),
+            "the gap after a seek is passed over"
+        );
         progress.enter(&FeedState::Ended);
         assert_eq!(progress.status().ends_in, None);
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::FilesError;
 use crate::encoding;
-use crate::feed::replay::{self, Inspection, Replay, UnusedColumn};
+use crate::feed::replay::{self, Inspection, Replay, SymbolsInNames, UnusedColumn};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
@@ -89,6 +89,7 @@ pub fn inspect(
 ) -> Result<(), FilesError> {
     let mut all = 0;
     let mut faults = Vec::new();
+    let mut symbols = SymbolsInNames::default();
     for path in &config.files {
         let files = match replay::expand(path) {
             Ok(files) => files,
@@ -105,7 +106,11 @@ pub fn inspect(
             let one = replay::Config { files: vec![file.clone()], ..config.clone() };
             let opened =
                 Replay::open(&one, &LineSettings { line_bytes, reject_counters: RejectCounters::default() });
-            match opened.and_then(|replay| replay.inspect().collect::<Result<Vec<_>, _>>()) {
+            let inspected = opened.and_then(|replay| {
+                replay.check_names(&mut symbols)?;
+                replay.inspect().collect::<Result<Vec<_>, _>>()
+            });
+            match inspected {
                 Ok(inspections) => {
                     for inspection in inspections {
                         print(&inspection, file, form, out).map_err(FilesError::Output)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, VARY};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, VARY};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -70,6 +70,11 @@ impl Answers {
         let (mut head, body) = response.into_parts();
         match head.extensions.remove::<DataRequest>() {
             Some(request) => Box::pin(self.market_data(head, request, coding)).await,
+            // The files of the dashboard have an `ETag`. The program contains them in compressed form.
+            None if head.headers.contains_key(ETAG) => {
+                head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+                Response::from_parts(head, body)
+            }
             None if body.size_hint().exact().is_some_and(|length| length >= MIN_COMPRESSED_BYTES) => {
                 Box::pin(async {
                     let body = body.collect().await.expect("a body of a known length is in memory");

@@ -38,6 +38,12 @@ impl Coding {
     /// Returns the coding that the headers of a request prefer. Returns `None` if the client accepts no
     /// coding, or prefers a body without one.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::among(&Self::ALL, headers)
+    }
+
+    /// Returns that one of several codings which the headers of a request prefer. The best of the codings
+    /// comes first. Returns `None` if the client accepts none of them, or prefers a body without a coding.
+    pub fn among(codings: &[Self], headers: &HeaderMap) -> Option<Self> {
         let accepted: Vec<(String, f32)> = headers
             .get_all(ACCEPT_ENCODING)
             .iter()
@@ -55,7 +61,7 @@ impl Coding {
         let plain = weight_of("identity").unwrap_or(0.0);
         // `max_by` returns the last of several equal elements, and the list has the best coding first.
         let by_weight = |a: &Self, b: &Self| weight(a).partial_cmp(&weight(b)).unwrap_or(Ordering::Equal);
-        let best = Self::ALL.into_iter().rev().max_by(by_weight)?;
+        let best = codings.iter().copied().rev().max_by(by_weight)?;
         (weight(&best) > 0.0 && weight(&best) >= plain).then_some(best)
     }
 

@@ -13,6 +13,7 @@ use warp::reply::Response;
 use super::app_state::AppState;
 use super::bars_api;
 use super::cross_origin::{CheckedOrigin, let_page_read, options_response};
+use super::dashboard;
 use super::handshake::is_upgrade;
 use super::json_response::error_response;
 use crate::counters::Limit;
@@ -112,10 +113,13 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
         "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json"
-        | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events" | "api/v1/info" => Some(&["GET", "HEAD"]),
+        | "client.js" | "licenses.txt" | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events"
+        | "api/v1/info" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
-        name if name.starts_with(bars_api::PREFIX) => Some(&["GET", "HEAD"]),
+        name if name.starts_with(bars_api::PREFIX) || name.starts_with(dashboard::PREFIX) => {
+            Some(&["GET", "HEAD"])
+        }
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
         _ => None,
     }
@@ -138,8 +142,8 @@ fn in_words(methods: &[&str]) -> String {
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
     let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /api/v1/symbols, \
-                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /openapi.json, \
-                   /asyncapi.json, /healthz, /readyz and /metrics";
+                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /client.js, \
+                   /licenses.txt, /openapi.json, /asyncapi.json, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

@@ -14,6 +14,7 @@ mod compression;
 mod connections;
 mod contract_pages;
 mod cross_origin;
+mod dashboard;
 mod data_api;
 mod events_page;
 mod feed_api;
@@ -51,6 +52,7 @@ pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_cha
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
 pub use contract_pages::ContractPages;
+pub use dashboard::missing_dashboard;
 pub use host::{Host, Hosts, NotAHost};
 pub use info::Info;
 pub use listen::{ListenError, bind, browser_url};

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Response, StatusCode};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
@@ -15,17 +12,9 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::streams::{self, Stream};
-use super::{bars_api, data_api, feed_api, readiness};
+use super::{bars_api, dashboard, data_api, feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
-
-/// The page that browsers get at `/`.
-const PAGE: &str = include_str!("page.html");
-
-/// The content security policy of the page at `/`. The policy lets the page load no other files, and connect
-/// only to its own server.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A function that checks a request for market data.
 type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response, ErrorResponse>;
@@ -54,7 +43,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
 
     let socket = warp::path!("ws").and(handshake.clone());
     let socket_at_root = warp::path::end().and(wants_upgrade).and(handshake);
-    let page = warp::path::end().map(page_response);
+    let file = facts.map(|headers: HeaderMap, context: RequestContext| {
+        dashboard::response(context.uri.path(), &headers).unwrap_or_else(not_found_response)
+    });
     let health =
         warp::path!("healthz").map(|| json_response(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
     let reading = |name: &'static str, respond: DataRoute| {
@@ -124,9 +115,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .unify()
         .or(descriptions)
         .unify()
-        .or(page)
-        .unify()
-        .or(warp::any().map(not_found_response))
+        .or(file)
         .unify();
     facts
         .and(answer)
@@ -166,18 +155,4 @@ fn metrics_response(
         .body(state.metrics.text())
         .expect("the headers are well-formed");
     Ok(response.into_response())
-}
-
-/// Returns the response that has the page at `/` and closes the connection. If the connection stayed open, it
-/// could use up the last permit, which the page's WebSocket needs.
-fn page_response() -> warp::reply::Response {
-    Response::builder()
-        .header(CONNECTION, "close")
-        .header(CONTENT_TYPE, "text/html; charset=utf-8")
-        .header(CONTENT_SECURITY_POLICY, PAGE_POLICY)
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(CACHE_CONTROL, "no-cache")
-        .body(PAGE)
-        .expect("the headers are well-formed")
-        .into_response()
 }

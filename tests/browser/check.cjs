@@ -1,13 +1,16 @@
-// Tests the page, the README's snippet and the Server-Sent Events in a browser.
+// Tests the dashboard, the plain page, the README's snippet and the Server-Sent Events in a browser.
 
 const { rmSync } = require("node:fs");
 const { chromium } = require("playwright-core");
+const { FLAGS } = require("./browser.cjs");
 const { FOLDER } = require("./support.cjs");
 
-const checks = { ...require("./page.cjs"), ...require("./snippet.cjs"), ...require("./event_source.cjs") };
+const DASHBOARD = ["table", "detail", "feed", "connection", "relay", "connect", "accessibility", "pictures"];
+const NAMES = [...DASHBOARD.map((name) => `dashboard/${name}`), "plain_page", "snippet", "event_source"];
+const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP ticks.example 127.0.0.1"];
+/** The checks whose names contain the first argument of the command, or all checks. */
+const checks = Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(process.argv[2] ?? "")));
 
 (async () => {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });

@@ -3,13 +3,15 @@
 mod commands;
 mod panics;
 
+use std::cell::Cell;
 use std::io;
+use std::num::NonZeroU32;
 
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
-use super::super::{Config, Control, ControlError, RejectCounters, Status, open, schedule};
+use super::super::{Config, Control, ControlError, FeedCommand, RejectCounters, Status, open, schedule};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{FeedKind, Payload, Trade};
@@ -68,6 +70,15 @@ fn entries(bus: &Arc<Bus>) -> Vec<String> {
     entries.collect()
 }
 
+/// Returns the time of each event on the bus, in milliseconds since the first event.
+fn times(bus: &Bus) -> Vec<u128> {
+    let mut events = Vec::new();
+    while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
+        events.extend(chunk.iter().map(|(_, event)| event.time));
+    }
+    events.iter().map(|time| time.since(events[0]).as_millis()).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_standstill_the_schedule_goes_on_from_where_it_stood() {
     let bus = bus(FeedKind::Replay);
@@ -84,6 +95,101 @@ async fn after_a_standstill_the_schedule_goes_on_from_where_it_stood() {
 
     assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "1", "ended"]);
     assert_eq!(start.elapsed(), Duration::from_millis(4_000 + 7_500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standstill_while_the_feed_does_not_sleep_moves_the_schedule_too() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    sender.send(Ok((0..5).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let start = Instant::now();
+    let stop = async {
+        while bus.head() == 0 {
+            task::yield_now().await;
+        }
+        advance(Duration::from_hours(8)).await;
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), stop);
+
+    assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "1", "ended"]);
+    assert_eq!(start.elapsed(), Duration::from_hours(8) + Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_suspension_of_the_machine_retimed_events_have_the_time_of_its_wall_clock() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    let feed = Feed { wall_clock: Some(WallClock::new(mocked)), ..feed };
+    sender.send(Ok((0..4).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let suspend = async {
+        // The monotonic clock stops during a suspension, so only the wall clock moves.
+        sleep(Duration::from_millis(1_500)).await;
+        SUSPENDED.set(Duration::from_hours(3));
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), suspend);
+
+    assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "ended"]);
+    let suspended = 3 * 3_600_000;
+    assert_eq!(times(&bus), [0, 1_000, suspended + 2_000, suspended + 3_000]);
+}
+
+thread_local! {
+    /// The instant at which the mocked wall clock shows the year 1970.
+    static BEGIN: Instant = Instant::now();
+    /// How long the machine was suspended, according to the mocked wall clock.
+    static SUSPENDED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Returns the time of a mocked wall clock, which goes on during a suspension of the machine.
+fn mocked() -> Time {
+    Time::default().later(BEGIN.with(Instant::elapsed) + SUSPENDED.get())
+}
+
+#[tokio::test]
+async fn a_loop_that_reaches_the_year_2262_starts_again_with_the_files_own_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n1970-01-02,1\n2100-01-01,1\n").unwrap();
+    let config =
+        format!("kind = \"replay\"\nclock.paused = true\nreplay.files = [{path:?}]\nreplay.loop = true");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let (bus, control) = (bus(FeedKind::Replay), feed.control().clone());
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+    let step = FeedCommand::Step(NonZeroU32::new(5).unwrap());
+
+    let status = control.send(step).await.unwrap();
+
+    assert_eq!((status.state, status.events), (FeedState::Paused, 5));
+    assert_eq!(status.position.unwrap().to_string(), "1970-01-02T00:00:00Z");
+    assert_eq!(entries(&bus), ["paused", "2", "2", "paused", "1"]);
+}
+
+#[tokio::test]
+async fn a_lap_of_a_loop_does_not_wait_for_the_next_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n2024-01-03 09:30:00,1\n2024-01-03 09:30:10,1\n").unwrap();
+    let config =
+        format!("kind = \"replay\"\nclock.speed = 1000\nreplay.files = [{path:?}]\nreplay.loop = true");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let bus = bus(FeedKind::Replay);
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+
+    let four_laps = async {
+        while bus.head() < 8 {
+            task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_mins(1), four_laps).await.expect("a day at this speed lasts 86 seconds");
+
+    let day = 86_400_000;
+    assert_eq!(times(&bus)[..6], [0, 10_000, day, day + 10_000, 2 * day, 2 * day + 10_000]);
 }
 
 #[tokio::test(start_paused = true)]

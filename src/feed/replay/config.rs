@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Map;
 use super::number::DecimalSign;
-use super::time::DateOrder;
+use super::time::{DateOrder, DigitNotation};
 use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 
 /// The settings of the replay (`[feed.replay]` in config.toml).
@@ -17,8 +17,8 @@ pub struct Config {
     /// The files, folders and file-name patterns to replay. The events of all files are merged by time.
     /// Events with the same time are published in the order in which their files are listed.
     pub files: Vec<PathBuf>,
-    /// Whether the replay starts again after its end. The event times of each repetition are shifted, so that
-    /// the repetition begins one second after the end of the previous repetition.
+    /// Whether the replay starts again after its end. The event times of each repetition are whole days later, so
+    /// that times keep rising and times of day stay the same.
     pub r#loop: bool,
     /// The symbol for files without a symbol column. By default, the symbol is taken from the file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +39,10 @@ pub struct Config {
     /// from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
+    /// The notation of times of day that are written in digits, such as `93000`. By default, the notation is
+    /// recognized from all times of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_of_day: Option<DigitNotation>,
     /// The decimal sign in the files. By default, the decimal sign is recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
@@ -87,6 +91,7 @@ impl Default for Config {
             layout: None,
             map: Map::default(),
             date_order: None,
+            time_of_day: None,
             decimal: None,
             price_scale: None,
             delimiter: None,
@@ -107,6 +112,11 @@ impl Config {
     pub(in crate::feed) fn checks(&self) -> Vec<Check> {
         vec![
             range::text("date_order", "mdy, dmy or ymd", true),
+            range::text(
+                "time_of_day",
+                "digits, minutes, seconds, milliseconds, microseconds or nanoseconds",
+                true,
+            ),
             range::text("decimal", "point or comma", true),
             range::whole_number("price_scale", self.price_scale, 0..=28),
             range::whole_number("max_bytes", self.max_bytes, 0..=1 << 50),

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::vec;
 
 use super::container::Damage;
+use super::extent::TimeRange;
+use super::reading::Order;
+use super::reason::{Reason, RejectedRow};
 use super::records::Records;
 use super::rejected_rows::RejectedRows;
-use super::row::{Reason, RejectedRow, Row, RowReader};
-use super::scan::Order;
+use super::row::{Row, RowReader};
 use crate::feed::error::FeedError;
-use crate::market::{Event, Payload, Time};
+use crate::market::{Event, Payload};
 
 /// The events of a text (a file or an archive member) in time order.
 pub enum Events {
@@ -29,12 +31,10 @@ pub struct Rows {
     pub second_event: Option<Event>,
     pub rejected: RejectedRows,
     pub is_strict: bool,
-    /// The start of the time range: events before this time are left out.
-    pub from: Option<Time>,
-    /// The end of the time range: events at or after this time are left out.
-    pub to: Option<Time>,
-    /// Whether reading stops at the first row with a time at or after `to`. This is true only if the rows of
-    /// the text are in time order.
+    /// Events outside this time range are left out.
+    pub range: TimeRange,
+    /// Whether reading stops at the first row behind the time range. This is true only if the rows of the text
+    /// are in time order.
     pub ends_with_time: bool,
 }
 
@@ -116,11 +116,10 @@ impl Rows {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let row = record.and_then(|record| self.reader.read(&record));
         let Ok(Row { time, .. }) = row else { return Ok(Some(row)) };
-        let is_past = self.to.is_some_and(|to| time >= to);
-        if is_past && self.ends_with_time {
+        if self.ends_with_time && self.range.is_past(time) {
             return Ok(None);
         }
-        if is_past || self.from.is_some_and(|from| time < from) {
+        if !self.range.has(time) {
             return Ok(Some(Err(RejectedRow { reason: Reason::Filtered, found: String::new() })));
         }
         Ok(Some(row))

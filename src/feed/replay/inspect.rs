@@ -5,9 +5,10 @@ use indexmap::IndexMap;
 
 use super::number::DecimalSign;
 use super::plan::Plan;
-use super::scan::Order;
+use super::reading::Order;
 use super::time::DateOrder;
 use super::unused_columns::{UnusedColumn, column_name};
+use super::warnings::warnings;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
@@ -111,7 +112,8 @@ impl Inspection {
     /// Returns an error if the file or archive member cannot be read to its end. With the setting `strict`,
     /// also returns an error if a row is rejected.
     pub(super) fn of(plan: &Plan) -> Result<Self, FeedError> {
-        let Plan { part, sniffed, scan, .. } = plan;
+        let Plan { part, dialect, layout, names, scan, .. } = plan;
+        let times = &scan.times;
         let mut rows = plan.rows()?;
         let mut ends = Ends::default();
         let mut symbols: IndexMap<Symbol, u64> = IndexMap::new();
@@ -125,32 +127,32 @@ impl Inspection {
                 None => drop(symbols.insert(event.symbol, 1)),
             }
         }
-        let (first, last) = ends.of(scan.order);
-        let column = |index: usize| column_name(&sniffed.names, index);
+        let (first, last) = ends.of(times.order);
+        let column = |index: usize| column_name(names, index);
         Ok(Self {
             file: part.to_string(),
-            layout: sniffed.layout.name,
-            vendor: sniffed.layout.vendor,
+            layout: layout.name,
+            vendor: layout.vendor,
             kinds,
             rows: scan.rows,
             events,
             rejected: rows.rejected().by_reason().collect(),
-            order: scan.order.name(),
+            order: times.order.name(),
             zone: plan.zone(),
-            repeated: scan.repeated,
-            moved: scan.moved,
+            repeated: times.repeated,
+            moved: times.moved,
             symbols,
             first,
             last,
-            columns: sniffed.layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
-            unused: sniffed.unused.clone(),
-            warnings: plan.warnings(),
-            encoding: sniffed.encoding.name(),
-            delimiter: char::from(sniffed.delimiter),
-            has_decimal_comma: sniffed.layout.numbers.decimal == DecimalSign::Comma,
-            price_scale: sniffed.layout.numbers.price_scale,
+            columns: layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
+            unused: plan.unused.clone(),
+            warnings: warnings(plan),
+            encoding: dialect.encoding.name(),
+            delimiter: char::from(dialect.delimiter),
+            has_decimal_comma: layout.numbers.decimal == DecimalSign::Comma,
+            price_scale: layout.numbers.price_scale,
             damage: rows.damage().found().map(str::to_owned),
-            assumed_date_order: sniffed.is_date_order_assumed.then_some(sniffed.layout.date_order),
+            assumed_date_order: times.is_date_order_assumed.then_some(times.times.date_order),
         })
     }
 }

@@ -40,7 +40,7 @@ impl MergedInstruments {
     /// no column has the symbol, each unused column of words is compared too, because an instrument has one
     /// bar for each time.
     pub fn new(layout: &Layout, unused: &[UnusedColumn]) -> Self {
-        let are_all_words = layout.symbol.is_none() && matches!(layout.values, Values::Bars { .. });
+        let are_all_words = !layout.has_name_column() && matches!(layout.values, Values::Bars { .. });
         let is_compared = |column: &&UnusedColumn| {
             let is_named = matches!(
                 Suspicion::of(column, unused, layout),

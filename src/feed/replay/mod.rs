@@ -28,27 +28,37 @@ mod events;
 mod expand;
 mod extent;
 mod inspect;
+mod joined_symbol;
+mod judged_rows;
 mod layout;
 mod merge;
 mod merged_instruments;
 mod moment;
 mod named_symbols;
 mod number;
+mod number_evidence;
 mod path;
 mod plan;
+mod price_jumps;
+mod reading;
+mod readings;
+mod reason;
 mod records;
 mod rejected_rows;
 mod row;
+mod running_total;
 mod scan;
 mod settings;
 mod sniff;
 mod suspicion;
+mod symbols_in_names;
 mod text_lines;
 mod time;
 mod unused_columns;
+mod warnings;
 pub(super) mod zone;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::mem;
 use std::path::PathBuf;
@@ -67,6 +77,7 @@ use merge::Merge;
 use named_symbols::NamedSymbols;
 use plan::Plan;
 use settings::Settings;
+use warnings::warnings;
 
 pub use config::Config;
 pub use expand::expand;
@@ -75,8 +86,9 @@ pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
-pub use time::DateOrder;
+pub use symbols_in_names::SymbolsInNames;
 pub(super) use time::unix_time;
+pub use time::{DateOrder, DigitNotation};
 pub use unused_columns::UnusedColumn;
 pub use zone::ZoneError;
 
@@ -132,28 +144,33 @@ impl Replay {
         for path in &config.files {
             plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
-        check_names(&plans)?;
+        SymbolsInNames::default().add(&plans)?;
         let mut symbols = NamedSymbols::default();
         for plan in &mut plans {
             symbols.append(mem::take(&mut plan.scan.symbols));
         }
         let moments = MomentParser { zone: settings.zone.clone(), date_order: settings.date_order };
         let replay = Self { plans: plans.into(), symbols, moments };
-        if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
+        if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.times.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
         Ok(replay)
     }
 
-    /// Returns the time range and the row count of all files together; `None` if no file has times between
-    /// the settings `from` and `to`.
+    /// Returns the time range and the number of the rows between the settings `from` and `to`, for all files
+    /// together; `None` if there are no such rows.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
-        self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
-            first: one.first.min(other.first),
-            last: one.last.max(other.last),
-            rows: one.rows + other.rows,
-        })
+        self.plans.iter().filter_map(|plan| plan.scan.times.extent).reduce(Extent::and)
+    }
+
+    /// Checks that the names of these files and of earlier files do not give one symbol to two instruments.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for the first file whose name gives the symbol of another instrument's file.
+    pub fn check_names(&self, earlier: &mut SymbolsInNames) -> Result<(), FeedError> {
+        earlier.add(&self.plans)
     }
 
     /// Returns the symbols of all files; `None` if there are too many symbols to store.
@@ -222,7 +239,12 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
     let mut plans = Vec::new();
     for part in parts {
         match Plan::open(part, settings) {
-            Ok(plan) => plans.push(plan),
+            Ok(plan) => {
+                for warning in warnings(&plan) {
+                    warn!(file = %plan.part, "{}", printable(&warning));
+                }
+                plans.push(plan);
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -234,29 +256,6 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         warn!(error = printable(&error.in_full()), "ignored a file that is not market data");
     }
     Ok(plans)
-}
-
-/// Checks that files with the same symbol in their names are of one instrument: the names may differ in a
-/// date, a period or the mark of a copy.
-///
-/// # Errors
-///
-/// Returns an error for the first file whose name differs in other words.
-fn check_names(plans: &[Plan]) -> Result<(), FeedError> {
-    let mut first_files: HashMap<&Symbol, &Plan> = HashMap::new();
-    for plan in plans {
-        let Some(symbol) = plan.symbol_in_name() else { continue };
-        let first = *first_files.entry(symbol).or_insert(plan);
-        let words = |plan: &Plan| path::distinct_words(&plan.part.virtual_path());
-        if words(first) != words(plan) {
-            return Err(FeedError::SymbolOfTwoFiles {
-                path: plan.part.to_string().into(),
-                other: first.part.to_string().into(),
-                symbol: symbol.clone(),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {

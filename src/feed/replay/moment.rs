@@ -36,10 +36,8 @@ impl MomentParser {
     pub fn parse(&self, text: &str) -> Result<Time, MomentError> {
         let time = match time::stamp(text.as_bytes(), self.date_order.unwrap_or(DateOrder::Ymd)) {
             Some(Stamp::Utc(time)) => Some(time),
-            Some(Stamp::Local(nanos)) => {
-                self.zone.clone().unwrap_or_else(Zone::utc).resolver(false).resolve(nanos)
-            }
-            None => None,
+            Some(Stamp::Local(nanos)) => self.zone.clone().unwrap_or_else(Zone::utc).moment(nanos),
+            Some(Stamp::Named(_)) | None => None,
         };
         time.ok_or_else(|| MomentError { found: text.chars().take(64).collect() })
     }

@@ -23,11 +23,6 @@ impl Default for NamedSymbols {
 }
 
 impl NamedSymbols {
-    /// Returns whether the set still takes symbols.
-    pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Few(_))
-    }
-
     pub fn insert(&mut self, symbol: &Symbol) {
         let Self::Few(symbols) = self else { return };
         if symbols.contains(symbol) {

@@ -26,6 +26,9 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///   [`OTHER_WORDS`].
 /// - The symbol includes further words that are joined to the first word with hyphens (`BTC-USD`).
 /// - The marks of a copy, such as `Copy of` and `(1)`, are left out.
+/// - Words in capitals, the number of an index and the month of a contract belong to the symbol if blanks stand
+///   before them (`NIFTY BANK`, `NIFTY 50`, `ES 03-24`).
+/// - An option ends with its right (`BTC-27JUN25-100000-C`).
 /// - If the word after the symbol is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
 ///   is not a year (`005930`).
@@ -45,6 +48,10 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = without_copy_mark(stem(path));
+    let name = ["历史数据", "过去データ", "過去データ"]
+        .iter()
+        .fold(name, |name, end| name.trim_end_matches(end))
+        .trim_end();
     if let Some((_, id)) = name.split_once("+SC-") {
         let id = id.split('+').next().unwrap_or(id);
         return Symbol::from_name(id.splitn(3, '_').nth(2).unwrap_or(id)).ok();
@@ -74,18 +81,50 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     }
     let named = parts.iter().zip(1..).find_map(|(part, next)| {
         let words = part.split('-').skip_while(|word| !is_name(word));
-        let words: Vec<&str> = words.take_while(|word| is_name(word)).collect();
+        let is_option = part.ends_with("-C") || part.ends_with("-P");
+        let words: Vec<&str> = words.take_while(|word| is_option || is_name(word)).collect();
         let mut name = words.join("-");
-        if let Some(currency) = parts.get(next).filter(|next| is_among(CURRENCIES, next)) {
+        let behind = parts.get(next).and_then(|next| next.split('-').next());
+        if let Some(currency) = behind.filter(|word| is_among(CURRENCIES, word)) {
             name = format!("{name}_{currency}");
         }
         (!words.is_empty()).then_some(name)
     });
+    let named = named.map(|symbol| [&[symbol.as_str()][..], &words_behind(name, &symbol)].concat().join("_"));
     let number = || name.split(['_', '-', ',', ' ']).find(|word| is_number_of_a_symbol(word));
     let symbol = named.or_else(|| number().map(str::to_owned))?;
     let symbol = [&[symbol.as_str()][..], contract(&parts)].concat().join("_");
     let is_small = !symbol.contains(char::is_uppercase);
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
+}
+
+/// Returns the words that belong to a symbol, and stand behind it after blanks: words in capitals, the number of
+/// an index, and the month of a contract.
+fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
+    const NO_NAMES: &str = "ETF INDEX INC CORP LTD PLC AG SE NV SA CO UTC GMT";
+    let behind = name.split_once(symbol).map_or("", |(_, behind)| behind);
+    let Some(behind) = behind.strip_prefix(' ') else { return Vec::new() };
+    let is_word = |word: &str| {
+        word.len() > 1
+            && word.bytes().all(|byte| byte.is_ascii_uppercase())
+            && !is_among(NO_NAMES, word)
+            && is_name(word)
+    };
+    let is_index_number = |word: &str| (2..=3).contains(&word.len()) && is_number(word);
+    let words: Vec<&str> = behind.split(' ').collect();
+    let is_part = |index: &usize| {
+        let is_number = is_index_number(words[*index]);
+        let is_length = words.get(index + 1).is_some_and(|unit| is_interval(&format!("1{unit}")));
+        is_word(words[*index]) || is_contract_month(words[*index]) || is_number && !is_length
+    };
+    (0..words.len()).take_while(is_part).map(|index| words[index]).collect()
+}
+
+/// Returns whether a word is the month of a contract, as `NinjaTrader` writes it: `03-24`.
+fn is_contract_month(word: &str) -> bool {
+    let (month, year) = word.split_once('-').unwrap_or_default();
+    let is_two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_two_digits(month) && is_two_digits(year) && ("01"..="12").contains(&month)
 }
 
 /// Returns the last words of a LEAN file name, if they describe a contract. The words for a future are a
@@ -132,6 +171,11 @@ pub fn distinct_words(path: &str) -> Vec<String> {
     words.filter(|word| is_name(word) && !is_period(word)).map(str::to_owned).collect()
 }
 
+/// Returns whether a path is one of the trading engine LEAN, which counts times of day in milliseconds.
+pub fn is_of_lean(path: &str) -> bool {
+    path.rsplit('/').skip(1).any(|folder| ["tick", "second", "minute"].contains(&folder))
+}
+
 /// Returns the midnight at which the day in a path begins, in nanoseconds since 1970.
 ///
 /// The file name is searched first, then each folder above it. The first file or folder name with exactly one
@@ -150,6 +194,15 @@ pub fn day(path: &str) -> Option<i64> {
             _ => None,
         }
     })
+}
+
+/// Returns the day of six digits in a file name, with the day first and the year last, as in `EQ080318`.
+pub fn short_day(path: &str) -> Option<i64> {
+    let name = stem(path);
+    let mut words = name.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 6);
+    let (word, None) = (words.next()?, words.next()) else { return None };
+    let day = format!("{}-{}-20{}", &word[..2], &word[2..4], &word[4..]);
+    time::date(day.as_bytes(), DateOrder::Dmy)
 }
 
 /// Removes what file managers and browsers add to the name of a copy, as in `AAPL (1)` and `Copy of AAPL`.
@@ -246,6 +299,17 @@ mod tests {
             ("AAPL - Copy.csv", "AAPL"),
             ("Table_IBM(2).csv", "IBM"),
             ("stock_data_MSFT.csv", "MSFT"),
+            ("NIFTY 50.csv", "NIFTY_50"),
+            ("NIFTY BANK.csv", "NIFTY_BANK"),
+            ("NIFTY 100 Historical Data.csv", "NIFTY_100"),
+            ("EURUSD 60 min.csv", "EURUSD"),
+            ("EURUSD 1000.csv", "EURUSD"),
+            ("ES 03-24.Last.txt", "ES_03-24"),
+            ("ES 13-24.Last.txt", "ES"),
+            ("BTC-27JUN25-100000-C.csv", "BTC-27JUN25-100000-C"),
+            ("BTC_USDT-202401.csv", "BTC_USDT"),
+            ("GC201312.csv", "GC201312"),
+            ("茅台历史数据.csv", "茅台"),
             ("Download Data - STOCK_US_XNAS_AAPL.csv", "AAPL"),
             ("Download Data - STOCK_US_XNAS_MSFT (3).csv", "MSFT"),
             ("IVE_tickbidask.txt", "IVE"),
@@ -314,6 +378,16 @@ mod tests {
             ("CRUDE_W.csv", "CRUDE_ICE.csv"),
         ] {
             assert!(!is_one(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn six_digits_of_a_file_name_are_a_day_with_the_day_first() {
+        let day = |path: &str| super::short_day(path).map(crate::market::Time::from_nanos);
+
+        assert_eq!(day("x/EQ080318.CSV").unwrap().to_string(), "2018-03-08T00:00:00Z");
+        for path in ["EQ_ISINCODE_310218.CSV", "EQ080318_090318.csv", "EQ0803181.csv", "080318/EQ.csv"] {
+            assert_eq!(day(path), None, "{path}");
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
-use super::row::{Reason, RejectedRow};
+use super::reason::{Reason, RejectedRow};
 use super::settings::Settings;
-use super::sniff::Sniffed;
+use super::sniff::Dialect;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
@@ -20,20 +20,21 @@ pub struct Records {
     begins_with_symbol: bool,
 }
 
+/// The number of a line, with its row or the reason why the line is rejected.
+type NumberedRow<'a> = (u64, Result<Cells<'a>, RejectedRow>);
+
 impl Records {
-    /// Opens a file whose layout was already recognized, and skips the lines before the first row.
-    pub fn open(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Self, FeedError> {
-        let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
-        while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
-        let (splitter, header) = (Splitter::new(sniffed.delimiter), sniffed.header.clone());
-        let begins_with_symbol = sniffed.layout.symbol.is_some_and(|symbol| symbol.name == 0);
+    /// Opens a file whose dialect is known, and skips the lines before the first row.
+    pub fn open(part: &Part, settings: &Settings, dialect: &Dialect) -> Result<Self, FeedError> {
+        let mut lines = TextLines::open(part, dialect.beside.as_ref(), settings)?;
+        while lines.number() < dialect.lines_before && lines.advance()?.is_some() {}
         Ok(Self {
             lines,
-            splitter,
-            header,
+            splitter: Splitter::new(dialect.delimiter),
+            header: dialect.header.clone(),
             width: usize::MAX,
-            delimiter: sniffed.delimiter,
-            begins_with_symbol,
+            delimiter: dialect.delimiter,
+            begins_with_symbol: dialect.begins_with_symbol,
         })
     }
 
@@ -54,15 +55,24 @@ impl Records {
 
     /// Returns the next row, or the reason why its line is rejected; `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
+        Ok(self.next_with_line()?.map(|(_, row)| row))
+    }
+
+    /// Returns the next row as [`Records::next`] does, with its line number, counted from 1.
+    pub fn next_with_line(&mut self) -> Result<Option<NumberedRow<'_>>, FeedError> {
         loop {
-            match self.lines.advance()? {
+            let length = self.lines.advance()?;
+            let line = self.lines.number();
+            match length {
                 None => return Ok(None),
-                Some(Length::TooLong) => return Ok(Some(Err(RejectedRow::new(Reason::TooLong, b"")))),
+                Some(Length::TooLong) => {
+                    return Ok(Some((line, Err(RejectedRow::new(Reason::TooLong, b"")))));
+                }
                 Some(Length::Whole) if self.is_row() => break,
                 Some(Length::Whole) => {}
             }
         }
-        Ok(Some(Ok(self.splitter.split(self.lines.line(), self.width))))
+        Ok(Some((self.lines.number(), Ok(self.splitter.split(self.lines.line(), self.width)))))
     }
 
     fn is_row(&self) -> bool {

@@ -3,41 +3,11 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, TimeOfDayForm, Values};
-use super::time::{self, DateOrder, Stamp};
-use super::zone::Resolver;
-use crate::feed::printable::excerpt;
+use super::joined_symbol::InstrumentCells;
+use super::layout::{IntervalRule, Layout, NumberRule, Values};
+use super::reason::{Reason, RejectedRow};
+use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
-
-/// The reason why a row is rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The row has no price. A bar needs a close, and any other row needs a trade price, a bid or an ask.
-    Missing,
-    /// The time of the row cannot be read.
-    BadTime,
-    /// A number in the row cannot be read. One bad number rejects the whole row.
-    BadNumber,
-    /// The symbol of the row cannot be read.
-    BadSymbol,
-    /// The line has more cells than the layout allows, or lacks a column that every event needs.
-    Ragged,
-    /// The line is longer than `feed.line_bytes`.
-    TooLong,
-    /// The row is a bar that contradicts itself: the high is below the low, or the open or the close is not
-    /// between the low and the high.
-    Implausible,
-    /// The row is of a kind that is not replayed, or its time is not between the settings `from` and `to`.
-    Filtered,
-}
-
-/// A row that does not become an event, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectedRow {
-    pub reason: Reason,
-    /// The text that caused the rejection of the row.
-    pub found: String,
-}
 
 /// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +22,7 @@ pub struct Row {
 #[derive(Debug)]
 pub struct RowReader {
     layout: Arc<Layout>,
-    resolver: Resolver,
+    zones: Zones,
     symbol: SymbolReader,
 }
 
@@ -66,103 +36,11 @@ pub enum SymbolReader {
     Column(Option<Symbol>),
 }
 
-impl Reason {
-    /// All reasons for a rejection, in the order of [`Reason::index`].
-    pub const ALL: [Self; 8] = [
-        Self::Missing,
-        Self::BadTime,
-        Self::BadNumber,
-        Self::BadSymbol,
-        Self::Ragged,
-        Self::TooLong,
-        Self::Implausible,
-        Self::Filtered,
-    ];
-
-    /// Returns the reason's name in logs, in metrics and in `inspect`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::BadTime => "bad_time",
-            Self::BadNumber => "bad_number",
-            Self::BadSymbol => "bad_symbol",
-            Self::Ragged => "ragged",
-            Self::TooLong => "too_long",
-            Self::Implausible => "implausible",
-            Self::Filtered => "filtered",
-        }
-    }
-
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl RejectedRow {
-    /// Creates a rejected row with an excerpt of the text that caused the rejection.
-    pub fn new(reason: Reason, found: &[u8]) -> Self {
-        Self { reason, found: excerpt(found) }
-    }
-}
-
-impl TimeColumns {
-    /// Returns the time of a row. If the text in the time columns is not a time, returns a [`RejectedRow`]
-    /// with this text.
-    pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
-        let cell = |column: usize| {
-            row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
-        };
-        let stamp = match self {
-            Self::One(column) => time::stamp(cell(column)?, order),
-            Self::Two { date, time_of_day, form } => {
-                let (date, time_of_day) = (cell(date)?, cell(time_of_day)?);
-                match form {
-                    TimeOfDayForm::Text => time::stamp_of_two(date, time_of_day, order),
-                    form => time::date(date, order).and_then(|day| form.read(time_of_day, day)),
-                }
-            }
-            Self::TimeOfDay { time_of_day, form, day } => {
-                let cell = cell(time_of_day)?;
-                form.read(cell, day)
-            }
-            Self::Day(day) => Some(Stamp::Local(day)),
-        };
-        stamp.ok_or_else(|| self.bad(row))
-    }
-
-    /// Returns the [`RejectedRow`] for a row whose time cannot be read. It contains the unreadable text.
-    pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        match self {
-            Self::One(column) | Self::TimeOfDay { time_of_day: column, .. } => {
-                RejectedRow::new(Reason::BadTime, cell(column))
-            }
-            Self::Two { date, time_of_day, .. } => {
-                RejectedRow::new(Reason::BadTime, &[cell(date), cell(time_of_day)].join(&b' '))
-            }
-            Self::Day(_) => RejectedRow::new(Reason::BadTime, b""),
-        }
-    }
-}
-
-impl TimeOfDayForm {
-    /// Parses the time of day in a cell, and adds it to a day. `day` is the midnight at which this day
-    /// begins, in nanoseconds since 1970.
-    fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
-        let nanos = match self {
-            Self::Text => time::time_of_day(cell)?,
-            Self::Counted(unit) => time::since_midnight(cell, unit)?,
-            Self::Digits(count) => time::time_of_day_of_digits(cell, count)?,
-        };
-        day.checked_add(nanos).map(Stamp::Local)
-    }
-}
-
 impl RowReader {
     /// Creates a reader. `symbol` is the symbol of all rows, or `None` if a column has the symbol of each
     /// row.
-    pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
-        Self { layout, resolver, symbol: symbol.into() }
+    pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, zones: Zones) -> Self {
+        Self { layout, zones, symbol: symbol.into() }
     }
 
     /// Reads the time, the symbol and the values of a row.
@@ -175,15 +53,20 @@ impl RowReader {
             let found = format!("{} cells", row.len());
             return Err(RejectedRow { reason: Reason::Ragged, found });
         }
-        if !layout.is_selected(row) {
+        let is_selected = layout.is_selected(row);
+        let symbol = self.symbol.read(layout, row);
+        let time = layout.times.stamp(row).and_then(|stamp| {
+            let symbol = symbol.as_ref().map_err(Clone::clone)?;
+            // The time of a row that is left out counts, too: it tells the two occurrences of an hour apart.
+            let time = self.zones.resolve(stamp, || layout.times.zone_name(row), symbol);
+            time.ok_or_else(|| layout.times.bad(row))
+        });
+        if !is_selected {
             return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
         }
-        let time = match layout.stamp(row)? {
-            Stamp::Utc(time) => time,
-            Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
-        };
+        let (time, symbol) = (time?, symbol?);
         let (payload, second_payload) = layout.payload(row)?;
-        Ok(Row { time, symbol: self.symbol.read(layout, row)?, payload, second_payload })
+        Ok(Row { time, symbol, payload, second_payload })
     }
 }
 
@@ -198,19 +81,29 @@ impl From<Option<Symbol>> for SymbolReader {
 impl SymbolReader {
     /// Returns the symbol of a row.
     pub fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
+        let cell = |column: Option<usize>| column.and_then(|column| row.get(column)).unwrap_or_default();
+        let columns = layout.symbol.unwrap_or_default();
+        if columns.is_joined() {
+            let name = match self {
+                Self::OfFile(symbol) => symbol.as_str().as_bytes(),
+                Self::Column(_) => cell(columns.name),
+            };
+            let cells = InstrumentCells {
+                name,
+                suffix: cell(columns.suffix),
+                expiry: cell(columns.expiry),
+                strike: cell(columns.strike),
+                right: cell(columns.right),
+            };
+            return symbol(cells.joined(layout.times.date_order).as_deref().map_or(name, str::as_bytes));
+        }
         let last = match self {
             Self::OfFile(symbol) => return Ok(symbol.clone()),
             Self::Column(last) => last,
         };
-        let cell = |column: usize| row.get(column).unwrap_or_default();
-        let name = layout.symbol.map(|columns| cell(columns.name)).unwrap_or_default();
-        let suffix = layout.symbol.and_then(|columns| columns.suffix).map(|column| cell(column).trim_ascii());
-        if let Some(suffix) = suffix.filter(|suffix| !suffix.is_empty()) {
-            return symbol(&[name.trim_ascii(), suffix].join(&b'.'));
-        }
-        match last {
-            Some(last) if last.as_str().as_bytes() == name => Ok(last.clone()),
-            last => Ok(last.insert(symbol(name)?).clone()),
+        match (cell(columns.name), last) {
+            (name, Some(last)) if last.as_str().as_bytes() == name => Ok(last.clone()),
+            (name, last) => Ok(last.insert(symbol(name)?).clone()),
         }
     }
 }
@@ -221,16 +114,6 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// Returns the time of a row, with the milliseconds of their own column, if there is one.
-    pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
-        let stamp = self.time.read(row, self.date_order)?;
-        let Some(column) = self.millis else { return Ok(stamp) };
-        let cell = row.get(column).unwrap_or_default();
-        time::millis(cell)
-            .and_then(|nanos| stamp.later(nanos))
-            .ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))
-    }
-
     /// Returns whether a row has an allowed value in the column that selects rows.
     pub fn is_selected(&self, row: &Cells<'_>) -> bool {
         let Some((column, kept)) = self.only else { return true };
@@ -289,8 +172,9 @@ impl Layout {
         })
     }
 
+    /// Reads the size of a quote or the volume of a bar. Interactive Brokers writes -1 for "none".
     fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
-        value(row, column, |cell| self.size_in(cell))
+        value(row, column, |cell| if cell.trim_ascii() == b"-1" { Ok(None) } else { self.size_in(cell) })
     }
 
     fn size_in(&self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
@@ -353,7 +237,6 @@ fn missing() -> RejectedRow {
 mod tests {
     use super::super::cells::Splitter;
     use super::super::layout::{self, Given};
-    use super::super::zone::Zone;
     use super::*;
 
     fn given() -> Given<'static> {
@@ -367,9 +250,9 @@ mod tests {
     fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, RejectedRow> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::recognize(&[cells(header), cells(line)], given()).unwrap();
-        let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
-        let resolver = zone.parse::<Zone>().unwrap().resolver(false);
-        let mut reader = RowReader::new(Arc::new(found.layout), file, resolver);
+        let file = (!found.layout.has_name_column()).then(|| "AAPL".parse().unwrap());
+        let zones = Zones::new(Some(&zone.parse().unwrap()), false);
+        let mut reader = RowReader::new(Arc::new(found.layout), file, zones);
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
     }
 
@@ -420,7 +303,7 @@ mod tests {
         assert_eq!(rejected("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
         assert_eq!(rejected("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
         assert_eq!(rejected("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(rejected("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(rejected("time,close,volume", &row("5,-2")), (Reason::BadNumber, "-2".to_owned()));
         assert_eq!(rejected("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
     }
 

@@ -5,15 +5,16 @@ use encoding_rs::Encoding;
 use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
+use super::extent::TimeRange;
 use super::layout::{LAYOUTS, Map};
 use super::moment::MomentParser;
 use super::number::DecimalSign;
-use super::time::DateOrder;
+use super::time::{DateOrder, DigitNotation};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::line_settings::LineSettings;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::{Symbol, Time};
+use crate::market::Symbol;
 
 /// The parsed and checked settings of a replay.
 #[derive(Clone, Debug)]
@@ -27,14 +28,13 @@ pub struct Settings {
     pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
+    /// The notation of times of day in digits. `None` means that all times of a file decide.
+    pub time_of_day: Option<DigitNotation>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: Option<u8>,
-    /// Events before this time are left out.
-    pub from: Option<Time>,
-    /// Events at or after this time are left out.
-    pub to: Option<Time>,
+    pub range: TimeRange,
     /// Whether the first rejected row ends the replay with an error.
     pub is_strict: bool,
     pub bounds: Bounds,
@@ -82,12 +82,12 @@ impl Settings {
             layout: layout.transpose()?,
             map: Some(config.map.clone()).filter(|map| !map.is_empty()),
             date_order: config.date_order,
+            time_of_day: config.time_of_day,
             decimal: config.decimal,
             price_scale,
             encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
-            from,
-            to,
+            range: TimeRange { from, to },
             is_strict: config.strict,
             bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
             sort_rows: config.sort_rows,
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn from_without_an_offset_is_in_the_zone_of_the_files() {
-        let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
+        let from = |text: &str| settings(text).unwrap().range.from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");
         assert_eq!(from("from = \"2024-01-03 09:30\"\ntz = \"America/New_York\""), "2024-01-03T14:30:00Z");
@@ -131,7 +131,7 @@ mod tests {
     fn a_setting_that_cannot_be_used_is_an_error_with_its_key() {
         for (text, start) in [
             ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
-            ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
+            ("layout = \"reuters\"", "feed.replay.layout: there is no layout `reuters`"),
             ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is not a delimiter"),
             ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
             (
@@ -144,6 +144,7 @@ mod tests {
             ),
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
+            ("map = { price = [\"1\", \"2\"] }", "`1` and `2` are several columns for one role"),
             ("map = { prize = \"1\" }", "`prize` is not a role of a column; roles are "),
         ] {
             let error = settings(text).unwrap_err();

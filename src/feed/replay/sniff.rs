@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 
 use super::cells::Splitter;
 use super::container::{self, Part};
-use super::layout::{self, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
+use super::layout::{self, DateOrders, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
@@ -26,24 +26,35 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 /// The result of reading the first lines of a file.
 #[derive(Clone, Debug)]
 pub struct Sniffed {
+    pub dialect: Dialect,
+    /// The layout, as far as the first lines tell it.
     pub layout: Layout,
-    pub delimiter: u8,
-    /// The header line; empty if the file has no header. Further copies of the header between the rows are
-    /// skipped.
-    pub header: Vec<u8>,
+    /// The orders of day, month and year that remain possible after the first lines.
+    pub date_orders: DateOrders,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
+    /// The symbol of all rows, if a line between the header and the first row names it.
+    pub symbol: Option<String>,
+    /// What was assumed of the columns.
+    pub assumed: Option<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
     pub minutes_between_rows: Option<i64>,
+}
+
+/// How the text of a file is divided into rows and cells.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    pub encoding: &'static Encoding,
+    pub delimiter: u8,
+    /// The header line; empty if the file has no header. Further copies of the header between the rows are
+    /// skipped.
+    pub header: Vec<u8>,
     /// The number of lines before the first row.
     pub lines_before: u64,
-    /// Whether the order of day and month is still unknown after the first lines.
-    pub is_date_order_open: bool,
-    /// Whether the order of day and month was assumed, because all dates of the file are ambiguous.
-    pub is_date_order_assumed: bool,
-    pub encoding: &'static Encoding,
+    /// Whether a line that begins with `#` is a row, because the first column has the symbols.
+    pub begins_with_symbol: bool,
     /// The file or archive member with the times of the rows; `None` if the rows have their own times.
     pub beside: Option<Part>,
 }
@@ -64,7 +75,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let beside = times_beside(part);
     let mut lines = TextLines::open(part, beside.as_ref(), settings)?;
     let encoding = lines.encoding();
-    let lines = first_lines(&mut lines)?;
+    let FirstLines { lines, too_long } = first_lines(&mut lines)?;
     let not_market_data = |looks_like| FeedError::NotMarketData { path: part.to_string().into(), looks_like };
     let first = lines.first().ok_or_else(|| not_market_data("an empty file"))?;
     if let Some(looks_like) = other_than_text(&first.text) {
@@ -73,10 +84,16 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let said = first.text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied());
     let is_comment = |seen: &Seen| is_no_row(&seen.text);
     let mut failure = None;
-    for delimiter in settings.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
+    let delimiters = match settings.delimiter.or(said) {
+        Some(delimiter) => vec![delimiter],
+        None if is_quoted_with_blanks(&first.text) => vec![b' '],
+        None => DELIMITERS.to_vec(),
+    };
+    for delimiter in delimiters {
         let given = Given {
             layout: settings.layout,
             map: settings.map.as_ref(),
+            has_symbol: settings.symbol.is_some(),
             date_order: settings.date_order,
             decimal: settings.decimal,
             price_scale: settings.price_scale,
@@ -92,8 +109,15 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
             match layout::recognize(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
-                    let sniffed = sniffed(found, &seen, &records, delimiter);
-                    return Ok(Sniffed { encoding, beside, ..sniffed });
+                    let text = Text {
+                        seen: &seen,
+                        records: &records,
+                        too_long: &too_long,
+                        encoding,
+                        delimiter,
+                        beside,
+                    };
+                    return Ok(text.sniffed(found));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -108,59 +132,103 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     }
     match failure {
         Some((cells, error)) if cells > 1 => Err(error),
+        _ if lines.iter().filter(|seen| has_runs_of_blanks(&seen.text)).count() * 2 > lines.len() => {
+            Err(not_market_data("columns with several blanks between them, which have to be one delimiter"))
+        }
         _ => Err(not_market_data("text that is no table")),
     }
 }
 
-fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
-    let header = found.header.map(|index| seen[index]);
-    let names: Option<Vec<String>> =
-        found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
-    let names = names.unwrap_or_default();
-    let rows = records.get(found.first_row..).unwrap_or_default();
-    let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
-    Sniffed {
-        unused: unused_columns(&found.layout, &names, rows),
-        minutes_between_rows: minutes_between(
-            &found.layout,
-            seen.get(found.first_row..).unwrap_or_default(),
-            delimiter,
-        ),
-        layout: found.layout,
-        delimiter,
-        header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
-        names,
-        lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
-        is_date_order_open: found.is_date_order_open,
-        is_date_order_assumed: false,
-        encoding: encoding_rs::UTF_8,
-        beside: None,
+/// Returns whether a line has quoted names with blanks between them, as R writes a table.
+fn is_quoted_with_blanks(line: &[u8]) -> bool {
+    line.starts_with(b"\"")
+        && line.windows(3).any(|cells| cells == b"\" \"")
+        && !line.iter().any(|byte| DELIMITERS.contains(byte))
+}
+
+/// Returns whether a line has two blanks between other characters.
+fn has_runs_of_blanks(line: &[u8]) -> bool {
+    line.trim_ascii().windows(2).any(|pair| pair == b"  ")
+}
+
+/// The first lines of a file, split into cells.
+struct Text<'a> {
+    seen: &'a [&'a Seen],
+    records: &'a [Record],
+    /// The numbers of lines that are too long.
+    too_long: &'a [u64],
+    encoding: &'static Encoding,
+    delimiter: u8,
+    beside: Option<Part>,
+}
+
+impl Text<'_> {
+    fn sniffed(self, found: Recognized) -> Sniffed {
+        let Self { seen, records, too_long, encoding, delimiter, beside } = self;
+        let header = found.header.map(|index| seen[index]);
+        let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+        let mut names: Vec<String> = names.unwrap_or_default();
+        if found.layout.most == Some(names.len() + 1) {
+            // The header leaves out the name of the first column.
+            names.insert(0, String::new());
+        }
+        let rows = seen.get(found.first_row..).unwrap_or_default();
+        let after_header = header.map_or(0, |seen| seen.number);
+        // A line that is too long is a row like others, also if it is the first one.
+        let long = too_long.iter().copied().find(|line| *line > after_header);
+        let first_row = rows.first().map(|seen| seen.number);
+        let before_first_row = first_row.into_iter().chain(long).min().map(|line| line - 1);
+        Sniffed {
+            unused: unused_columns(&found.layout, &names, records.get(found.first_row..).unwrap_or_default()),
+            minutes_between_rows: minutes_between(&found.layout, rows, delimiter),
+            dialect: Dialect {
+                encoding,
+                delimiter,
+                header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
+                lines_before: before_first_row.unwrap_or(after_header),
+                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0)),
+                beside,
+            },
+            symbol: found.symbol,
+            assumed: found.assumed,
+            layout: found.layout,
+            date_orders: found.date_orders,
+            names,
+        }
     }
 }
 
 fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64> {
     let mut splitter = Splitter::new(delimiter);
     let mut time = |seen: &&Seen| {
-        let stamp = layout.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
+        let stamp = layout.times.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
         stamp.map(|stamp| stamp.nanos() / 60_000_000_000)
     };
     let times: Vec<i64> = rows.iter().filter_map(&mut time).collect();
     times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
 }
 
-fn first_lines(lines: &mut TextLines) -> Result<Vec<Seen>, FeedError> {
-    let (mut seen, mut bytes) = (Vec::new(), 0);
-    while seen.len() < LINES && bytes < BYTES {
-        match lines.advance()? {
+/// The first lines of a file.
+struct FirstLines {
+    lines: Vec<Seen>,
+    /// The numbers of lines that are too long.
+    too_long: Vec<u64>,
+}
+
+fn first_lines(text: &mut TextLines) -> Result<FirstLines, FeedError> {
+    let (mut lines, mut too_long, mut bytes) = (Vec::new(), Vec::new(), 0);
+    while lines.len() + too_long.len() < LINES && bytes < BYTES {
+        match text.advance()? {
             None => break,
-            Some(Length::Whole) if !lines.line().trim_ascii().is_empty() => {
-                bytes += lines.line().len();
-                seen.push(Seen { number: lines.number(), text: lines.line().to_vec() });
+            Some(Length::TooLong) => too_long.push(text.number()),
+            Some(Length::Whole) if text.line().trim_ascii().is_empty() => {}
+            Some(Length::Whole) => {
+                bytes += text.line().len();
+                lines.push(Seen { number: text.number(), text: text.line().to_vec() });
             }
-            Some(_) => {}
         }
     }
-    Ok(seen)
+    Ok(FirstLines { lines, too_long })
 }
 
 fn split(line: &[u8], delimiter: u8) -> Record {
@@ -198,6 +266,10 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
             let (line, found) = at(index);
             FeedError::NoLayout { path, line, found }
         }
+        LayoutError::Misfit(index, layout) => {
+            let (line, found) = at(index);
+            FeedError::Misfit { path, line, layout, found }
+        }
         LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
         LayoutError::NoTimeOfDay(column) => {
             let found = seen.iter().rev().map(|seen| excerpt(&seen.text)).next().unwrap_or_default();
@@ -212,11 +284,12 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
 /// If a file is not a table, guesses its type from its first line. Returns `None` if the line may belong to a
 /// table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
-    const BEGINNINGS: [(&[u8], &str); 9] = [
+    const BEGINNINGS: [(&[u8], &str); 10] = [
         (b"<!doctype", "an HTML page"),
         (b"<html", "an HTML page"),
         (b"<?xml", "XML"),
         (b"<", "an HTML page or XML"),
+        (b"{\"type\":", "JSON lines, which standard input takes (tickerplant --feed stdin < FILE)"),
         (b"{", "JSON"),
         (b"[", "JSON"),
         (b"%PDF", "a PDF"),
@@ -225,8 +298,9 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
-    // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`.
-    let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
+    // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`. Other programs write
+    // them in brackets.
+    let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>'] | [b'[', .., b']']);
     let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
     known

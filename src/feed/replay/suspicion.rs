@@ -58,7 +58,7 @@ impl Suspicion {
         if is_among(CONTRACTS) {
             return Some(Self::Contract);
         }
-        if layout.symbol.is_none() && is_among(INSTRUMENTS) {
+        if !layout.has_name_column() && is_among(INSTRUMENTS) {
             return Some(Self::Instrument);
         }
         if is_among(ZONES) {
@@ -96,6 +96,13 @@ impl Suspicion {
         write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
         text
     }
+}
+
+/// Returns whether the name of a column means the volume of a day or of a bar, rather than the size of a trade.
+pub fn means_volume(name: &str) -> bool {
+    const VOLUMES: [&str; 8] = ["vol", "total", "cum", "acc", "wolumen", "umsatz", "成交量", "거래량"];
+    let name = normal(name.as_bytes());
+    VOLUMES.iter().any(|part| name.contains(part))
 }
 
 /// Returns the role for the size of a trade, a bar or a quote; `None` if the layout has a column for it.

@@ -87,9 +87,9 @@ async fn the_json_has_all_that_was_recognized_of_each_file() {
     let unsorted = json!({
         "file": "UNSORTED.tsv", "layout": "bars", "kind": "bar", "rows": 3, "events": 3, "skipped": {},
         "order": "unsorted", "zone": "UTC (assumed)", "symbols": {"UNSORTED": 3},
-        "first": bar("UNSORTED", "2024-01-02T00:00:00Z", 1.5), "last": bar("UNSORTED", "2024-02-02T00:00:00Z", 2.5),
+        "first": bar("UNSORTED", "2024-02-01T00:00:00Z", 1.5), "last": bar("UNSORTED", "2024-02-02T00:00:00Z", 2.5),
         "columns": {"time": "date", "close": "close"}, "encoding": "UTF-8", "delimiter": "\t", "decimal": ".",
-        "assumed_date_order": "mdy",
+        "assumed_date_order": "dmy",
     });
     assert_eq!(found, [up, down, unsorted]);
 }
@@ -120,8 +120,8 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
     let files = Files::new(&[
         (
             "KO.csv",
-            "date,time,usec,timezone,price,lots traded,side,contract_month\n\
-             2024-01-02,09:30:00,123,America/New_York,59.82,100,buy,202403\n",
+            "date,time,usec,timezone,price,lots traded,side,series\n\
+             2024-01-02,09:30:00,123,EST,59.82,100,buy,202403\n",
         ),
         ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
     ]);
@@ -136,18 +136,12 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
             "usec",
             "(123) is not used, and may hold a part of the time (set it by --map millis=usec, if it holds milliseconds",
         ),
-        said(
-            "timezone",
-            "(America/New_York) is not used, and may give the zone of the times (set it by --tz",
-        ),
+        said("timezone", "(EST) is not used, and may give the zone of the times (set it by --tz"),
         said(
             "lots traded",
             "(100) is not used, and may hold sizes or their running total (set it by --map size=5",
         ),
-        said(
-            "contract_month",
-            "(202403) is not used, and may tell instruments apart (set it by --map symbol=contract_month",
-        ),
+        said("series", "(202403) is not used, and may tell instruments apart (set it by --map symbol=series"),
     ];
     assert_eq!(found[0]["warnings"], json!(warnings));
     for warning in warnings {
@@ -181,11 +175,65 @@ async fn an_assumed_day_or_unit_is_warned_of() {
 
     let found = files.inspected(&["KO_20240103.csv", "backup_20231201/KO.csv", "KO_20240104.csv"]).await;
 
-    let again = "the times of day fall and rise, but all are read as times of one day";
+    let evening =
+        "the times fall once in each date, so times from 18:00 on are read as the evening before the date";
     let day = "the times have no date, so the day 2023-12-01 in the name of a folder is assumed";
-    let unit = "the times are read as milliseconds since midnight, and could be seconds";
+    let unit = "the times of day are read as seconds since midnight, and could be milliseconds since midnight \
+                (set it by --time-of-day)";
     let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
-    assert_eq!(warnings, [json!([again]), json!([day]), json!([unit])]);
+    assert_eq!(warnings, [json!([evening]), json!([day]), json!([unit])]);
+}
+
+#[tokio::test]
+async fn a_first_row_that_is_too_long_is_counted_like_others() {
+    let long = "9".repeat(70_000);
+    let files = Files::new(&[
+        ("KO.csv", &format!("time,price\n2024-01-02T14:30:00Z,{long}\n2024-01-02T14:30:01Z,59.81\n")),
+        ("UP.csv", &format!("2024-01-02T14:30:00Z,{long}\n2024-01-02T14:30:01Z,59.81\n")),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "UP.csv"]).await;
+
+    for file in &found {
+        assert_eq!((&file["rows"], &file["skipped"]), (&json!(2), &json!({"too_long": 1})), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn prices_and_times_that_are_hardly_right_are_warned_of() {
+    let bars = "date,close\n2024-01-02,1\n2024-01-02,2\n".to_owned() + &"2024-01-03,2\n".repeat(2);
+    let files = Files::new(&[
+        ("JUMP.csv", "time,price\n2024-01-02T14:30:00Z,187.15\n2024-01-02T14:30:01Z,18716\n"),
+        ("COMMA.csv", "time\tprice\n2024-01-02T14:30:00Z\t1,234\n2024-01-02T14:30:01Z\t1,235\n"),
+        ("DAYS.csv", "date,price,size\n2024-01-02,59.81,1\n2024-01-02,59.82,2\n"),
+        ("TWICE.csv", &bars),
+        ("FINE.csv", "date,close\n2024-01-02,1\n2024-01-03,2\n"),
+    ]);
+
+    let found = files.inspected(&["JUMP.csv", "COMMA.csv", "DAYS.csv", "TWICE.csv", "FINE.csv"]).await;
+
+    let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
+    assert_eq!(
+        warnings,
+        [
+            json!([
+                "prices jump by a power of ten (line 3: 18716 after 187.15): some may be in another unit or lack \
+                 their decimal sign"
+            ]),
+            json!([
+                "no number shows whether the comma in `1,234` separates thousands, as is assumed (set it by \
+                 --decimal)"
+            ]),
+            json!([
+                "the times are dates only, so all rows of a day have the same time (another column may have the \
+                 time of day: --map time=DATE+TIME)"
+            ]),
+            json!([
+                "2 of 4 bars have the same time and symbol as the bar before: they may be of several instruments"
+            ]),
+            Value::Null,
+        ]
+    );
 }
 
 #[tokio::test]
@@ -217,7 +265,7 @@ async fn the_table_shows_rejected_rows_and_assumptions() {
         (&["UP.csv"], "skipped   1 missing, 1 bad_time, 1 bad_number"),
         (&["UP.csv"], "zone      UTC (assumed): --tz says otherwise"),
         (&["UNSORTED.tsv"], "order     unsorted: sorted in memory, known only after a scan of its times"),
-        (&["UNSORTED.tsv"], "dates     read as month/day/year"),
+        (&["UNSORTED.tsv"], "dates     read as day/month/year"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "zone      Europe/Berlin\n"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "clocks    1 in repeated hours"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "; 1 in skipped hours, moved forward"),

@@ -6,6 +6,7 @@
 //! - `== layout: path` begins a test case for a file with this layout and path.
 //! - `-> ` is followed by a line that the command `cat` must print for the file.
 //! - `!! ` is followed by a part of the error message, if the replay must refuse the file.
+//! - `~~ ` is followed by a part of a warning that the replay must give.
 //! - `?? ` is followed by a setting of the replay, as in the section `[feed.replay]` of the configuration.
 //! - `%% ` is followed by the character encoding of the file, if it is not UTF-8.
 //! - `++ path` begins another file of the same test case.
@@ -40,6 +41,8 @@ struct Case {
     files: Vec<(String, String)>,
     coding: Option<&'static Encoding>,
     settings: String,
+    /// Parts of the warnings that the replay must give, one a line.
+    warnings: String,
     /// The lines that `cat` must print, or a part of the error message, each with its mark.
     expected: String,
 }
@@ -88,6 +91,7 @@ impl Case {
         let file = self.files.last_mut().expect("a case begins with its file");
         let (text, line) = match line.get(..3) {
             Some("-> " | "!! ") => (&mut self.expected, line),
+            Some("~~ ") => (&mut self.warnings, &line[3..]),
             Some("?? ") => (&mut self.settings, &line[3..]),
             Some("++ ") => return self.files.push((line[3..].to_owned(), String::new())),
             Some("%% ") => return self.coding = Some(Encoding::for_label(&line.as_bytes()[3..]).unwrap()),
@@ -108,30 +112,37 @@ impl Case {
         let path = folder.path().join(&self.files[0].0);
         let file = path.ancestors().find(|path| path.is_file()).unwrap().to_owned();
         let config = Config { files: vec![file], ..toml::from_str(&self.settings).unwrap() };
-        let (layout, found) =
-            read(&config).unwrap_or_else(|error| ("refused".to_owned(), format!("!! {error}\n")));
+        let (layout, warnings, found) = read(&config)
+            .unwrap_or_else(|error| ("refused".to_owned(), String::new(), format!("!! {error}\n")));
         let is_right = match self.expected.strip_prefix("!! ") {
             Some(words) => found.contains(words.trim_end()) && found.contains(&self.layout),
             None => layout == self.layout && found == self.expected,
         };
-        (!is_right).then(|| format!("{} {} is {layout}\n{found}", self.location, self.files[0].0))
+        let is_warned = self.warnings.lines().all(|part| warnings.contains(part));
+        (!is_right || !is_warned)
+            .then(|| format!("{} {} is {layout}\n{warnings}{found}", self.location, self.files[0].0))
     }
 }
 
-/// Reads the files of a configuration. Returns the names of the files' layouts, and the lines that `cat`
-/// prints.
-fn read(config: &Config) -> Result<(String, String), FilesError> {
+/// Reads the files of a configuration. Returns the names of the files' layouts, their warnings, and the lines
+/// that `cat` prints.
+fn read(config: &Config) -> Result<(String, String, String), FilesError> {
     let replay = Replay::open(
         config,
         &LineSettings { line_bytes: LINE_BYTES, reject_counters: RejectCounters::default() },
     )?;
-    let layouts: Vec<&str> =
-        replay.inspect().map(|inspection| Ok(inspection?.layout)).collect::<Result<_, FilesError>>()?;
+    let inspections = replay.inspect().collect::<Result<Vec<_>, _>>()?;
+    let layouts: Vec<&str> = inspections.iter().map(|inspection| inspection.layout).collect();
+    let warnings: Vec<String> = inspections
+        .iter()
+        .flat_map(|inspection| &inspection.warnings)
+        .map(|text| format!("~~ {text}\n"))
+        .collect();
     let mut lines = Vec::new();
     files::cat(config, LINE_BYTES, &mut lines)?;
     let lines = String::from_utf8(lines).unwrap();
     let found: Vec<String> = lines.lines().map(|line| format!("-> {line}\n")).collect();
-    Ok((layouts.join(" "), found.concat()))
+    Ok((layouts.join(" "), warnings.concat(), found.concat()))
 }
 
 /// Adds `count` to each number in braces in `pattern`, and removes the braces.

@@ -3,5 +3,6 @@
 
 mod inspect_and_cat;
 mod layouts;
+mod misread;
 mod real_files;
 mod samples;

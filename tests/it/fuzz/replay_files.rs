@@ -1,13 +1,17 @@
-//! Tests with arbitrary files. A replay must read each file to its end or fail with a reason, and its memory
-//! must stay bounded.
+//! Tests with arbitrary files, packed and unpacked, read with arbitrary settings. A replay must read each file to
+//! its end or fail with a reason, and its memory must stay bounded. A file that is read twice must give the same
+//! events, and `inspect` must count them.
 
 use std::fs;
+use std::io::{Cursor, Write};
 use std::iter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -15,10 +19,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tickerplant::bus::{self, Bus, Read, Segment};
 use tickerplant::encoding::{self, Body, Encoding};
-use tickerplant::feed::{self, Speed, schedule};
+use tickerplant::feed::replay::{Config, Replay};
+use tickerplant::feed::{self, FeedError, LineSettings, RejectCounters, Speed, schedule};
 use tickerplant::market::{Event, FeedKind, FeedState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::support::proptest_cases::cases;
 
@@ -29,18 +36,64 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// last.
 const LAST: &str = "time,symbol,price\n9223372036854775807,LAST,1\n";
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 20] = [
     "time,symbol,price,size\n2024-01-03T14:30:00Z,AAPL,184.25,100\n2024-01-03T14:30:01.5Z,MSFT,402.5,\n",
     "Date,Open,High,Low,Close,Adj Close,Volume\r\n2024-01-03,184.2,184.9,183.5,184.25,184.2,1204000\r\n\r\n",
     "timestamp;symbol;bid;bid_size;ask;ask_size;price\n1704292200000;\"A\";1.1;5;1.2;6;1.15\n1704292200001;B;1;;2;;\n",
-    "ts_event\trtype\topen\thigh\tlow\tclose\tvolume\tsymbol\n1704292200000000000\t33\t1\t2\t1\t189530000000\t7\tES\n",
+    "ts_event\trtype\topen\thigh\tlow\tclose\tvolume\tsymbol\n1704292200000000000\t33\t189100000000\t189600000000\t189000000000\t189530000000\t7\tES\n",
     "date,time,close,interval\n2024-01-03,09:30,5,1m\n20240104,093000,-5.5e-3,4h\n1969-12-31,23:59:59.999999999,0,x\n",
     "\u{feff}# a comment\nunix,price\n-315619.5,1e28\n99999999999,1\n99999999999999,1\n253402300799,0.0000000000000000000000000001\n",
     "time,price\n1704292203,1\n1704292202,1\n1704292201,1\n1704292202,1\n",
-    "<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n2024-01-03,10:00:00+09:00,1,2,0.5,1,9\n",
+    "<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n2024-01-03,10:00:00,1,2,0.5,1,9\n",
     "ts_event,price,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,rtype\n1704292200,9223372036854775807,1,2,3,4,1\n",
     "time,name,last\n2024-01-03 14:30,\"NIFTY \"\"50\"\"\",1\n2024-01-03 14:31,삼성전자,71000\n",
+    // Files without a header, each of another shape.
+    "2024-01-03,184.2,184.9,183.5,184.25,1204000\n2024-01-04,184.3,185.0,184.1,184.9,1104000\n",
+    "1704153600000,44183.2,44196.1,44180,44190.5,11.25,1704153659999,497000.5,120,5.5,243000.1,0\n",
+    "20240103 093000,184.2,184.9,183.5,184.25,1204\n20240103 093100,184.3,185.0,184.1,184.9,1104\n",
+    "01/03/2024,09:30:00,184.25,184.24,184.26,100\n01/03/2024,09:30:01,184.26,184.25,184.27,50\n",
+    "34200000,1842500,1849000,1835000,1842500,1204\n34260000,1842500,1850000,1841000,1849000,1104\n",
+    "EURUSD,2024.01.03 14:30:00.123,1.09421,1.09423\nEURUSD,2024.01.03 14:30:00.623,1.09422,1.09424\n",
+    "1,184.25,100,18425,1704292200000,true,true\n2,184.26,50,9213,1704292200500,false,true\n",
+    // Local times: the skipped hour of spring, and the repeated hour of autumn.
+    "time,symbol,close\n2024-03-10 01:59:59,A,1\n2024-03-10 02:30:00,A,2\n2024-03-10 03:00:00,A,3\n",
+    "time,symbol,close\n2024-11-03 00:30,A,1\n2024-11-03 01:30,A,2\n2024-11-03 01:30,B,2\n2024-11-03 01:30,A,3\n",
+    "time,price\n2024-10-27T03:00:00+01:00,1\n2024-10-27 02:30:00.5,2\n2024-10-27T02:30:00+00:00,3\n",
 ];
+
+/// Settings with which the files are read, as in the section `[feed.replay]` of the configuration.
+const SETTINGS: [&str; 13] = [
+    "",
+    "",
+    "",
+    "tz = \"America/New_York\"",
+    "tz = \"Europe/Berlin\"\ndate_order = \"dmy\"",
+    "tz = \"+05:30\"\nto = \"2024-01-03 14:30:01\"",
+    "from = \"2024-01-03 14:30:01\"",
+    "map = { time = 0, price = 1 }",
+    "map = { time = \"date+time\", close = \"close\" }",
+    "map = { time = 0, open = 1, high = 2, low = 3, close = 4, volume = \"-\" }",
+    "delimiter = \",\"\nprice_scale = 4",
+    "decimal = \"comma\"\nsort_rows = 2",
+    "layout = \"lean-bars\"",
+];
+
+/// How the content of a file is packed.
+#[derive(Clone, Copy, Debug)]
+enum Container {
+    None,
+    Gzip,
+    /// The content is split into two members of the archive.
+    Zip,
+    Zstd,
+}
+
+/// A file, and the settings with which it is read.
+#[derive(Clone, Debug)]
+struct Input {
+    content: Vec<u8>,
+    settings: &'static str,
+}
 
 /// The byte sequences that [`mutated`] inserts at random places.
 const SPICE: [&[u8]; 26] = [
@@ -94,24 +147,72 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn any_file() -> impl Strategy<Value = Vec<u8>> {
+fn any_content() -> impl Strategy<Value = Vec<u8>> {
     let behind_a_header =
         vec(any::<u8>(), 0..200).prop_map(|bytes| [b"time,price\n", bytes.as_slice()].concat());
     prop_oneof![1 => vec(any::<u8>(), 0..200), 2 => behind_a_header, 9 => mutated()]
 }
 
+/// Generates a file. One in three is packed, and every second packed file is damaged: cut short, or with one
+/// byte replaced.
+fn any_input() -> impl Strategy<Value = Input> {
+    let container = prop_oneof![
+        6 => Just(Container::None),
+        1 => Just(Container::Gzip),
+        1 => Just(Container::Zip),
+        1 => Just(Container::Zstd),
+    ];
+    let damage = (any::<Index>(), proptest::option::of(any::<u8>()));
+    let damage = proptest::option::of(damage);
+    (any_content(), container, damage, select(&SETTINGS[..])).prop_map(
+        |(content, container, damage, settings)| {
+            let mut content = packed(&content, container);
+            let damage = damage.filter(|_| !matches!(container, Container::None));
+            if let Some((place, byte)) = damage {
+                let place = place.index(content.len());
+                match byte {
+                    Some(byte) => content[place] = byte,
+                    None => content.truncate(place),
+                }
+            }
+            Input { content, settings }
+        },
+    )
+}
+
+fn packed(content: &[u8], container: Container) -> Vec<u8> {
+    match container {
+        Container::None => content.to_vec(),
+        Container::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+        Container::Zip => {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            let (first, second) = content.split_at(content.len() / 2);
+            for (name, member) in [("a.csv", first), ("b.csv", second)] {
+                writer.start_file(name, SimpleFileOptions::default()).unwrap();
+                writer.write_all(member).unwrap();
+            }
+            writer.finish().unwrap().into_inner()
+        }
+        Container::Zstd => zstd::encode_all(content, 1).unwrap(),
+    }
+}
+
 /// Writes files with these contents to a new folder. Returns the folder, and the configuration of a feed that
-/// replays the files.
-fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
+/// replays the files with the given settings. The files' names have a day, for files without dates.
+fn files(contents: &[&[u8]], settings: &str) -> (TempDir, feed::Config) {
     let folder = tempfile::tempdir().unwrap();
     let write = |(number, content)| {
-        let path: PathBuf = folder.path().join(format!("{number}.csv"));
+        let path: PathBuf = folder.path().join(format!("20240103_{number}.csv"));
         fs::write(&path, content).unwrap();
         path
     };
     let files = contents.iter().enumerate().map(write).collect();
     let symbol = Some("X".to_owned());
-    let replay = feed::replay::Config { files, symbol, ..feed::replay::Config::default() };
+    let replay = Config { files, symbol, ..toml::from_str(settings).unwrap() };
     let clock = schedule::Config { speed: Speed::Max, ..schedule::Config::default() };
     (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
@@ -143,15 +244,13 @@ async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
     (events, failure)
 }
 
-fn check(content: &[u8]) -> Result<(), TestCaseError> {
-    let (_folder, config) = files(&[content, LAST.as_bytes()]);
+fn check_replay(content: &[u8]) -> Result<(), TestCaseError> {
+    let (_folder, config) = files(&[content, LAST.as_bytes()], "");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let all = runtime.block_on(async { timeout(PATIENCE, replayed(&config)).await });
     let (events, failure) = all.map_err(|_| TestCaseError::fail("the replay hangs"))?;
     if let Some(text) = failure {
-        prop_assert!(text.len() < 1500 && !text.contains(char::is_control), "{:?}", text);
-        prop_assert!(!text.contains("has panicked"), "{:?}", text);
-        return Ok(());
+        return check_reason(&text);
     }
     prop_assert_eq!(events.last().map(|event| event.symbol.as_str()), Some("LAST"));
     prop_assert!(events.is_sorted_by_key(|event| event.time));
@@ -164,12 +263,56 @@ fn check(content: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Checks that a reason for which a file cannot be read is one line of text, and not a panic.
+fn check_reason(text: &str) -> Result<(), TestCaseError> {
+    prop_assert!(text.len() < 1500 && !text.contains(char::is_control), "{:?}", text);
+    prop_assert!(!text.contains("has panicked"), "{:?}", text);
+    Ok(())
+}
+
+/// Reads a file twice, and compares the events with each other and with the counts of `inspect`.
+fn check_counts(input: &Input) -> Result<(), TestCaseError> {
+    let (_folder, config) = files(&[&input.content], input.settings);
+    let line_bytes = config.line_bytes;
+    let lines = LineSettings { line_bytes, reject_counters: RejectCounters::default() };
+    let read = || -> Result<_, FeedError> {
+        let replay = Replay::open(&config.replay, &lines)?;
+        let inspections = replay.inspect().collect::<Result<Vec<_>, _>>()?;
+        let events = || replay.events()?.collect::<Result<Vec<Event>, _>>();
+        Ok((inspections, events()?, events()?))
+    };
+    let (inspections, events, again) = match read() {
+        Ok(read) => read,
+        Err(error) => return check_reason(&error.in_full()),
+    };
+    prop_assert_eq!(&events, &again);
+    prop_assert!(events.is_sorted_by_key(|event| event.time));
+    prop_assert_eq!(inspections.iter().map(|inspection| inspection.events).sum::<u64>(), events.len() as u64);
+    for found in &inspections {
+        let rejected: u64 = found.rejected.iter().map(|(_, rows)| rows).sum();
+        let good = found.rows.checked_sub(rejected);
+        let good = good.ok_or_else(|| TestCaseError::fail("more rows are rejected than there are"))?;
+        // A row with both a price and a bid or ask gives two events.
+        prop_assert!((good..=2 * good).contains(&found.events), "{:?}", found);
+        prop_assert_eq!(found.symbols.values().sum::<u64>(), found.events);
+    }
+    if let [found] = &inspections[..] {
+        prop_assert_eq!((found.first.as_ref(), found.last.as_ref()), (events.first(), events.last()));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_file_is_read_to_its_end_or_refused_in_one_line(content in any_file()) {
-        check(&content)?;
+    fn a_file_is_read_to_its_end_or_refused_in_one_line(content in any_content()) {
+        check_replay(&content)?;
+    }
+
+    #[test]
+    fn a_file_gives_the_same_events_when_it_is_read_again_and_inspect_counts_them(input in any_input()) {
+        check_counts(&input)?;
     }
 }
 
@@ -177,7 +320,7 @@ proptest! {
 fn a_file_of_one_endless_line_takes_no_more_memory_than_a_short_one() {
     let endless = vec![b'9'; 8 << 20];
     let open = |content: &[u8]| {
-        let (_folder, config) = files(&[content]);
+        let (_folder, config) = files(&[content], "");
         allocation_counter::measure(|| drop(feed::open(&config))).bytes_max
     };
 

@@ -15,6 +15,9 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
         path.display().to_string()
     };
     let no_time = file("no-time.csv", "symbol,price\nAAPL,1\n");
+    let no_symbol = file("train.csv", "time,price\n2024-01-03,1\n");
+    let ice = file("CRUDE_ICE.csv", "time,price\n2024-01-03,1\n");
+    let west_texas = file("CRUDE_W.csv", "time,price\n2024-01-03,1\n");
     let page = file("page.csv", "<!DOCTYPE html><html></html>\n");
     let misspelt = file("misspelt.toml", "[session]\nheartbaet = \"5s\"\n");
     let hour = file("hour.toml", "[server]\nflush_window = \"1h\"\n");
@@ -26,6 +29,12 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
         (vec!["--feed", "replay", "no-such-file.csv"], 66, "no-such-file.csv"),
         (vec!["--feed", "replay", no_time.as_str()], 65, "no-time.csv:1: no time column"),
         (vec!["--feed", "replay", page.as_str()], 65, "an HTML page"),
+        (vec!["--feed", "replay", no_symbol.as_str()], 65, "train.csv: cannot tell the symbol"),
+        (
+            vec!["cat", "--log", "error", ice.as_str(), west_texas.as_str()],
+            65,
+            "its name gives the symbol `CRUDE`",
+        ),
         (vec!["--feed", "replay"], 78, "no file is given"),
         (vec!["--config", misspelt.as_str()], 78, "misspelt.toml:2: unknown key `session.heartbaet`"),
         (vec!["--config", "no-such.toml"], 66, "no-such.toml"),

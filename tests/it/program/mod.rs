@@ -1,5 +1,6 @@
 //! Tests of the built program: the command line, and clients over real networks.
 
+mod build_script;
 mod certificate_files;
 mod client_exit_codes;
 mod client_tls_and_token;

@@ -296,7 +296,7 @@ async fn a_seek_restarts_a_feed_that_has_ended() {
 }
 
 #[tokio::test]
-async fn after_a_seek_a_loop_continues_with_rising_times() {
+async fn after_a_seek_a_loop_continues_with_rising_days() {
     let (_folder, config) = replay("replay.loop = true");
     let server = TestServer::feed(config).await;
     let at = server.address();
@@ -309,7 +309,7 @@ async fn after_a_seek_a_loop_continues_with_rising_times() {
     for _ in 0..13 {
         event(&mut client).await;
     }
-    assert_eq!(event(&mut client).await, trade(14, "A", "31:32"));
+    client.expect(r#"{"type":"trade","seq":14,"symbol":"A","time":"2024-01-05T14:30:10Z"}"#).await;
 
     sought(at, "14:30:40").await;
     client.expect(r#"{"type":"feed","position":"2024-01-03T14:30:40Z"}"#).await;
@@ -317,12 +317,30 @@ async fn after_a_seek_a_loop_continues_with_rising_times() {
         assert_eq!(client.json().await["symbol"], symbol);
     }
     stepped(at, 3).await;
-    assert_eq!(event(&mut client).await, trade(15, "A", "30:40"));
-    assert_eq!(event(&mut client).await, trade(16, "A", "30:41"));
-    assert_eq!(event(&mut client).await, trade(17, "A", "30:51"));
+    for (seq, time) in [(15, "03T14:30:40"), (16, "04T14:30:00"), (17, "04T14:30:10")] {
+        let expected = format!(r#"{{"type":"trade","seq":{seq},"symbol":"A","time":"2024-01-{time}Z"}}"#);
+        client.expect(&expected).await;
+    }
 
     assert_eq!(sought(at, "23:00:00").await["state"], "paused");
     assert_eq!(stepped(at, 1).await["position"], "2024-01-03T14:30:00Z");
+}
+
+#[tokio::test]
+async fn the_status_is_of_the_rows_between_from_and_to() {
+    let settings = "replay.from = \"2024-01-03 14:30:05\"\nreplay.to = \"2024-01-03 14:30:40\"";
+    let (_folder, config) = replay(settings);
+    let server = TestServer::feed(config).await;
+    let at = server.address();
+
+    let begin = status(at).await;
+    let between = sought(at, "14:30:21").await;
+
+    assert_eq!((&begin["rows"], &begin["ends_in_ms"]), (&json!(4), &json!(20_000)));
+    assert_eq!(begin["first"], "2024-01-03T14:30:10Z");
+    assert_eq!(begin["last"], "2024-01-03T14:30:30Z");
+    // The first event after a seek is due at once.
+    assert_eq!((&between["rows"], &between["ends_in_ms"]), (&json!(4), &json!(0)));
 }
 
 #[tokio::test]
@@ -338,7 +356,7 @@ async fn a_loop_that_is_turned_on_before_the_end_starts_again_and_one_turned_off
     assert_eq!((&status["loop"], &status["state"]), (&json!(true), &json!("paused")));
     assert_eq!(status.get("ends_in_ms"), None);
     assert_eq!(stepped(at, 2).await["position"], "2024-01-03T14:30:00Z");
-    for (seq, second) in [(1, "30:00"), (2, "30:10"), (4, "30:30"), (6, "30:40"), (7, "30:41")] {
+    for (seq, second) in [(1, "30:00"), (2, "30:10"), (4, "30:30"), (6, "30:40"), (7, "30:00")] {
         assert_eq!(event(&mut client).await, trade(seq, "A", second));
     }
 
@@ -366,7 +384,7 @@ async fn a_replay_that_has_ended_starts_again_when_its_loop_is_turned_on() {
     assert_eq!(told(at, json!({"action": "loop", "loop": true})).await["state"], "running");
 
     client.expect(r#"{"type":"feed","state":"running"}"#).await;
-    assert_eq!(event(&mut client).await, trade(9, "B", "31:01"));
+    assert_eq!(event(&mut client).await, trade(9, "B", "30:20"));
     told(at, json!({"action": "loop", "loop": false})).await;
     assert_eq!(ended(at).await["events"].as_u64().unwrap() % 6, 0);
 }

@@ -6,6 +6,7 @@ mod bars;
 #[cfg(target_os = "linux")]
 mod behind_proxies;
 mod compression;
+mod dashboard;
 mod data_api;
 mod data_pages;
 mod delivery;

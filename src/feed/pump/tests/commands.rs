@@ -48,15 +48,6 @@ fn step(count: u32) -> FeedCommand {
     FeedCommand::Step(NonZeroU32::new(count).unwrap())
 }
 
-/// Returns the time of each event on the bus, in milliseconds since the first event.
-fn times(bus: &Bus) -> Vec<u128> {
-    let mut events = Vec::new();
-    while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
-        events.extend(chunk.iter().map(|(_, event)| event.time));
-    }
-    events.iter().map(|time| time.since(events[0]).as_millis()).collect()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_pause_publishes_nothing_and_delays_all_later_events_by_its_length() {
     let play = Playing::start("kind = \"replay\"");

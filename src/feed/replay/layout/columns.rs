@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Unexpected, Visitor};
+use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::entry::{Entry, RecognizedBy};
+use super::header::{self, HeaderColumn};
 use super::role::{Role, normal};
 use super::shape;
-use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
+use crate::feed::replay::path;
 use crate::feed::replay::time::MidnightUnit;
 
 /// The configured columns, each for a role such as time or price. A column is given by its name in the file's
 /// header, or by its number, counted from 0. If the date and the time of day are in two columns, the entry
-/// for `time` names both columns, as in `DATE+TIME`.
+/// for `time` names both columns, as in `DATE+TIME`. The entry `-` leaves a role without a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(#[serde(deserialize_with = "named_columns")] pub BTreeMap<Role, String>);
@@ -34,7 +36,7 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
 
     struct NameOrNumber;
 
-    impl Visitor<'_> for NameOrNumber {
+    impl<'de> Visitor<'de> for NameOrNumber {
         type Value = Column;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +56,14 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
         fn visit_str<E: de::Error>(self, name: &str) -> Result<Column, E> {
             Ok(Column(name.to_owned()))
         }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut columns: A) -> Result<Column, A::Error> {
+            let mut names = Vec::new();
+            while let Some(Column(name)) = columns.next_element()? {
+                names.push(format!("`{name}`"));
+            }
+            Err(de::Error::custom(format_args!("{} are several columns for one role", names.join(" and "))))
+        }
     }
 
     impl<'de> Deserialize<'de> for Column {
@@ -66,17 +76,26 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
     Ok(columns.into_iter().map(|(role, Column(column))| (role, column)).collect())
 }
 
+/// The entry of a map for a role that has no column.
+const LEFT_OUT: &str = "-";
+
 impl Map {
     /// Returns whether the map contains no column.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Returns whether the map names a column for at least one of the roles.
+    #[must_use]
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        roles.iter().any(|role| self.0.get(role).is_some_and(|column| column != LEFT_OUT))
+    }
 }
 
 impl Columns {
     /// Finds the column for each role by the names in a header. `entry` is the known layout with this header,
-    /// if any. The rules of this layout override the usual column names.
+    /// if any. The description of this layout overrides the usual column names.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
@@ -94,21 +113,52 @@ impl Columns {
             let volumes = (0..names.len()).filter(|column| is_volume_in(&names[*column]));
             columns.indices[Role::Volume as usize] = volumes.min_by_key(|column| quote_rank(&names[*column]));
         }
+        for role in [Role::Bid, Role::BidSize, Role::Ask, Role::AskSize] {
+            let best = columns.get(role).or_else(|| best_level(names, role));
+            columns.indices[role as usize] = best;
+        }
+        // A contract without a name of its own has the name of what it is on.
+        let is_contract = columns.get(Role::Expiry).or(columns.get(Role::Strike)).is_some();
+        if is_contract && columns.get(Role::Symbol).is_none() {
+            columns.indices[Role::Symbol as usize] =
+                ["underlying", "underlyingsymbol", "underlier"].into_iter().find_map(index_of);
+        }
+        // The kind of an option is a call or a put.
+        if columns.get(Role::Strike).is_some() && columns.get(Role::Right).is_none() {
+            columns.indices[Role::Right as usize] = index_of("type");
+        }
         let is_since_midnight = |column: usize| names[column] == "msofday";
         columns.unit = columns
             .get(Role::TimeOfDay)
             .filter(|column| is_since_midnight(*column))
             .map(|_| MidnightUnit::Milliseconds);
-        for (role, name) in entry
-            .map(|entry| entry.rules.columns)
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .filter_map(|rule| rule.split_once('='))
-        {
-            let role: Role = role.parse().expect("the table names roles");
-            columns.indices[role as usize] = if name.is_empty() { None } else { index_of(name) };
+        if let Some(RecognizedBy::Header(described)) = entry.map(|entry| entry.recognized_by) {
+            for column in header::columns(described) {
+                columns.take_role(column, column.index_in(names));
+            }
         }
         columns
+    }
+
+    /// In a table of a time and one other column, makes that column the close if its name is the symbol in the
+    /// file's name, as in `SP500.csv` with the column `SP500`.
+    pub fn close_by_name_of_file(&mut self, names: &[String], path: &str) {
+        let symbol = path::symbol(path).map(|symbol| normal(symbol.as_str().as_bytes()));
+        let time = [Role::Time, Role::Date].into_iter().find_map(|role| self.get(role));
+        if let (Some(symbol), Some(time @ 0..2), 2) = (symbol, time, names.len())
+            && names[1 - time] == symbol
+        {
+            self.indices[Role::Close as usize] = Some(1 - time);
+        }
+    }
+
+    /// Gives a column the role that the description of a header says. The column loses any other role.
+    fn take_role(&mut self, column: HeaderColumn, index: Option<usize>) {
+        let Some(role) = column.role else { return };
+        for other in self.indices.iter_mut().filter(|other| index.is_some() && **other == index) {
+            *other = None;
+        }
+        self.indices[role as usize] = index;
     }
 
     /// Returns the columns that a shape describes. A shape is a description of the columns in a file without
@@ -137,6 +187,7 @@ impl Columns {
         self.give_way(map);
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
+                _ if column == LEFT_OUT => self.indices[*role as usize] = None,
                 (Role::Time, Some((date, time_of_day))) => {
                     self.indices[Role::Date as usize] = Some(index_of(date).ok_or(Role::Time)?);
                     self.indices[Role::TimeOfDay as usize] = Some(index_of(time_of_day).ok_or(Role::Time)?);
@@ -153,14 +204,13 @@ impl Columns {
     /// prices or quotes, all columns for bars are removed. If the map has a column for the prices of bars,
     /// all columns for trades and quotes are removed.
     fn give_way(&mut self, map: &Map) {
-        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis];
+        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay, Role::Millis, Role::Zone];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
         const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
-        let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));
         let forgotten = [
-            (TIME, names(&TIME[..3])),
-            (BARS, names(&TICKS[..1]) || names(&TICKS[2..])),
-            (TICKS, names(&BARS[..4])),
+            (TIME, map.has_any(&TIME[..3])),
+            (BARS, map.has_any(&TICKS[..1]) || map.has_any(&TICKS[2..])),
+            (TICKS, map.has_any(&BARS[..4])),
         ];
         for (roles, _) in forgotten.into_iter().filter(|(_, is_forgotten)| *is_forgotten) {
             for role in roles {
@@ -185,9 +235,14 @@ impl Columns {
         self.indices[first..=Role::Volume as usize].iter().flatten().copied()
     }
 
-    /// Returns the columns from which an event's symbol is read; `None` if there is no symbol column.
+    /// Returns the columns from which an event's symbol is read; `None` if there is no such column. A suffix
+    /// alone is no symbol.
     pub fn symbol(&self) -> Option<SymbolColumns> {
-        Some(SymbolColumns { name: self.get(Role::Symbol)?, suffix: self.get(Role::Suffix) })
+        let name = self.get(Role::Symbol);
+        let [expiry, strike, right] = [Role::Expiry, Role::Strike, Role::Right].map(|role| self.get(role));
+        let suffix = name.and(self.get(Role::Suffix));
+        name.or(expiry).or(strike).or(right)?;
+        Some(SymbolColumns { name, suffix, expiry, strike, right })
     }
 
     /// Returns whether the time in the rows is just a count since midnight, without a date. The day must then
@@ -233,6 +288,22 @@ impl Columns {
         };
         [last_of_time, value, self.get(Role::Symbol)].into_iter().flatten().max().map_or(0, |last| last + 1)
     }
+}
+
+/// Returns the column of the best level of an order book, as in `bid_0_price`, `bids[0].price` or `BidPrice1`.
+/// Levels count from 0 or from 1.
+fn best_level(names: &[String], role: Role) -> Option<usize> {
+    let level = |name: &String| -> Option<u8> {
+        let text: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+        let singular = text.replacen("bids", "bid", 1).replacen("asks", "ask", 1);
+        let level: String = name.chars().filter(char::is_ascii_digit).collect();
+        level
+            .parse()
+            .ok()
+            .filter(|level| *level < 2 && role.names().any(|known| known == text || known == singular))
+    };
+    let levels = (0..names.len()).filter_map(|column| Some((level(&names[column])?, column)));
+    levels.min().map(|(_, column)| column)
 }
 
 /// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. A name

@@ -6,20 +6,35 @@
 //! column for each role.
 
 mod columns;
+mod date_orders;
+mod entry;
+mod given;
+mod header;
+mod headerless;
+mod layout_error;
+mod number_columns;
 mod recognize;
 mod role;
 mod shape;
 mod table;
 mod time_columns;
+mod times;
+
+use std::fmt;
 
 use super::number::Numbers;
-use super::time::{DateOrder, MidnightUnit};
+use super::time::MidnightUnit;
 
 pub use columns::Map;
-pub use recognize::{Given, LayoutError, Recognized, recognize};
+pub use date_orders::DateOrders;
+pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
+pub use given::Given;
+pub use layout_error::LayoutError;
+pub use recognize::{Recognized, recognize};
 pub use role::{Role, RoleError, normal};
 pub use shape::is_word;
-pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
+pub use table::LAYOUTS;
+pub use times::Times;
 
 /// The cells of one line of a file.
 pub type Record = Vec<Vec<u8>>;
@@ -32,11 +47,7 @@ pub struct Layout {
     pub name: &'static str,
     /// The vendor whose files have this layout; `None` if the layout is not in the table [`LAYOUTS`].
     pub vendor: Option<&'static str>,
-    pub time: TimeColumns,
-    /// The column with the milliseconds to add to the time.
-    pub millis: Option<usize>,
-    /// The order of day, month and year in dates.
-    pub date_order: DateOrder,
+    pub times: Times,
     pub symbol: Option<SymbolColumns>,
     pub interval: Option<(usize, IntervalRule)>,
     /// A column that selects rows, and its allowed values: rows with another value in this column are left
@@ -86,13 +97,34 @@ pub enum TimeOfDayForm {
     Counted(MidnightUnit),
 }
 
-/// The columns from which an event's symbol is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The columns from which an event's symbol is read. The cells of several columns are joined to one symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SymbolColumns {
-    pub name: usize,
-    /// The column that holds the symbol's suffix. If there is such a column, the symbol is written
-    /// `NAME.SUFFIX`.
+    /// The column with the name; `None` if the name is the symbol of the file.
+    pub name: Option<usize>,
     pub suffix: Option<usize>,
+    pub expiry: Option<usize>,
+    pub strike: Option<usize>,
+    pub right: Option<usize>,
+}
+
+impl SymbolColumns {
+    /// Returns all roles, each with its column, if there is one.
+    fn uses(self) -> [(Role, Option<usize>); 5] {
+        let Self { name, suffix, expiry, strike, right } = self;
+        [
+            (Role::Symbol, name),
+            (Role::Suffix, suffix),
+            (Role::Expiry, expiry),
+            (Role::Strike, strike),
+            (Role::Right, right),
+        ]
+    }
+
+    /// Returns whether the symbol has other parts than the name.
+    pub const fn is_joined(self) -> bool {
+        self.suffix.is_some() || self.expiry.is_some() || self.strike.is_some() || self.right.is_some()
+    }
 }
 
 /// The columns from which an event's values are read, such as its price and size.
@@ -112,15 +144,14 @@ pub enum Values {
     },
 }
 
-impl Entry {
-    /// Returns whether a file's path matches the path pattern of this layout.
-    fn is_of(&self, path: &str) -> bool {
-        if self.path.is_empty() {
-            return true;
+impl fmt::Display for TimeOfDayForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("texts"),
+            Self::Digits(4) => f.write_str("hours and minutes"),
+            Self::Digits(_) => f.write_str("hours, minutes and seconds"),
+            Self::Counted(unit) => write!(f, "{unit} since midnight"),
         }
-        let pattern = globset::GlobBuilder::new(self.path).case_insensitive(true).build();
-        let name = if self.path.contains('/') { path } else { path.rsplit('/').next().unwrap_or(path) };
-        pattern.expect("the table has only patterns").compile_matcher().is_match(name)
     }
 }
 
@@ -139,7 +170,7 @@ impl Values {
 impl Layout {
     /// Returns each role that has a column, with the index of the column.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
-        let time = match self.time {
+        let time = match self.times.columns {
             TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
             TimeColumns::Two { date, time_of_day, .. } => {
                 [(Role::Date, Some(date)), (Role::TimeOfDay, Some(time_of_day))]
@@ -149,12 +180,8 @@ impl Layout {
             }
             TimeColumns::Day(_) => [(Role::Date, None), (Role::TimeOfDay, None)],
         };
-        let symbol = self.symbol;
-        let symbol = [
-            (Role::Symbol, symbol.map(|symbol| symbol.name)),
-            (Role::Suffix, symbol.and_then(|symbol| symbol.suffix)),
-            (Role::Interval, self.interval.map(|(column, _)| column)),
-        ];
+        let symbol = self.symbol.unwrap_or_default().uses();
+        let interval = [(Role::Interval, self.interval.map(|(column, _)| column))];
         let values = match self.values {
             Values::Bars { open, high, low, close, volume } => vec![
                 (Role::Open, open),
@@ -172,9 +199,15 @@ impl Layout {
                 (Role::AskSize, ask_size),
             ],
         };
-        let all = time.into_iter().chain(symbol).chain(values);
-        let all = all.chain([(Role::Millis, self.millis)]);
+        let all = time.into_iter().chain(symbol).chain(interval).chain(values);
+        let all = all.chain([(Role::Millis, self.times.millis), (Role::Zone, self.times.zone)]);
         all.filter_map(|(role, column)| Some((role, column?)))
+    }
+
+    /// Returns the columns of prices, sizes and volumes.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        let is_number = |role: Role| (Role::Price..=Role::Volume).contains(&role);
+        self.uses().filter(move |(role, _)| is_number(*role)).map(|(_, column)| column)
     }
 
     /// Returns the number of cells to read from a row. If rows have a maximum number of cells, one cell more
@@ -183,41 +216,16 @@ impl Layout {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }
 
-    /// Returns how many cells of a row must be read to include all columns of the time.
-    pub fn width_of_time(&self) -> usize {
-        let width = match self.time {
-            TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
-            TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
-            TimeColumns::Day(_) => 1,
-        };
-        self.millis.map_or(width, |millis| width.max(millis + 1))
-    }
-
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has
     /// the symbol.
     pub fn width_of_symbol(&self) -> usize {
-        self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
-    }
-}
-
-impl TimeColumns {
-    /// Returns the index of the column that has the date; `None` if no column has the date.
-    pub const fn date_column(self) -> Option<usize> {
-        match self {
-            Self::One(column) | Self::Two { date: column, .. } => Some(column),
-            Self::TimeOfDay { .. } | Self::Day(_) => None,
-        }
+        let columns = self.symbol.unwrap_or_default().uses();
+        columns.into_iter().filter_map(|(_, column)| column).max().map_or(0, |last| last + 1)
     }
 
-    /// Returns the column that has only the time of day, and the notation of its cells; `None` if there is no
-    /// such column.
-    pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
-        match self {
-            Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {
-                Some((*time_of_day, form))
-            }
-            Self::One(_) | Self::Day(_) => None,
-        }
+    /// Returns whether a column has the name of each row's symbol.
+    pub fn has_name_column(&self) -> bool {
+        self.symbol.is_some_and(|symbol| symbol.name.is_some())
     }
 }
 

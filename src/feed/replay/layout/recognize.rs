@@ -2,34 +2,23 @@
 
 use std::iter;
 
-use super::super::number::{self, DecimalSign, Numbers};
-use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
+use super::super::number::{DecimalSign, Numbers};
+use super::super::path;
+use super::super::time::{self, DateOrder, Stamp};
+use super::super::zone;
 use super::columns::{Columns, Map};
+use super::date_orders::{DateOrders, date_orders};
+use super::entry::{Entry, NumberRule, RecognizedBy};
+use super::given::Given;
+use super::layout_error::LayoutError;
+use super::number_columns::{decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
-use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
+use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, TimeColumns, shape};
+use super::{Layout, Record, SymbolColumns, TimeColumns, Times, header, headerless};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
-
-/// What the recognition of a layout uses besides the lines of the file: settings, and facts about the file.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// The name of the configured layout, if any.
-    pub layout: Option<&'static str>,
-    /// The configured columns, if any, each for a role such as time or price.
-    pub map: Option<&'a Map>,
-    pub date_order: Option<DateOrder>,
-    pub decimal: Option<DecimalSign>,
-    pub price_scale: Option<u32>,
-    /// The absolute path of the file, in which a zip archive counts as a folder.
-    pub path: &'a str,
-    /// The day in the file's path, if any: the midnight at which this day begins, in nanoseconds since 1970.
-    pub day: Option<i64>,
-    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
-    pub has_free_comma: bool,
-}
 
 /// A recognized layout, and the positions of the header and the first row among a file's lines.
 #[derive(Clone, Debug)]
@@ -39,30 +28,11 @@ pub struct Recognized {
     pub header: Option<usize>,
     /// The index of the line that is the first row.
     pub first_row: usize,
-    /// Whether the dates in the first rows leave open which number is the day and which is the month.
-    pub is_date_order_open: bool,
-}
-
-/// The reason why no layout was recognized.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LayoutError {
-    /// The header, which is the line with this index, has no time column.
-    NoTime(usize),
-    /// The header, which is the line with this index, has no price column.
-    NoPrice(usize),
-    /// The file has no header, and the line with this index does not fit any known layout.
-    NoShape(usize),
-    /// The file has no column of this name, although its layout or the configuration requires the column.
-    NoColumn(String),
-    /// The column with this index, which is beside a date column, should hold times of day but holds none.
-    NoTimeOfDay(usize),
-    /// The prices may be in 32nds behind an apostrophe. The text is one of them.
-    Fractions(String),
-    /// The times in the file have no date, and the file's path tells no day.
-    NoDay,
-    /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind
-    /// of data in the file.
-    Unfit(&'static str, &'static str),
+    pub date_orders: DateOrders,
+    /// What was assumed of the columns, if another layout fits too.
+    pub assumed: Option<String>,
+    /// The symbol of all rows, if a line between the header and the first row names it.
+    pub symbol: Option<String>,
 }
 
 /// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
@@ -79,7 +49,7 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match by_header(lines, line, &names, entry, given) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
@@ -102,7 +72,6 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
-    let rows = &without_empty_ends(&lines[first_row..]);
     // A line is a header, even without a price column, if it has few values and the same number of cells as
     // the next line.
     if let Some(LayoutError::NoPrice(line)) = best_error
@@ -110,21 +79,19 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     {
         return Err(LayoutError::NoPrice(line));
     }
-    match (shape_of(rows, given), best_error) {
-        (Some((entry, shape)), _) => {
-            finish(lines, None, first_row, &Columns::of_shape(shape), Some(entry), given)
+    let chosen = match (headerless::choose(&lines[first_row..], first_row, given), best_error) {
+        (Ok(chosen), _) => chosen,
+        (Err(LayoutError::NoShape(line)), None) => {
+            let missing = given.layout.and_then(missing_column);
+            return Err(missing.unwrap_or(LayoutError::NoShape(line)));
         }
-        (None, Some(error)) => Err(error),
-        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(LayoutError::NoShape(first_row))),
+        (Err(_), Some(error)) | (Err(error), None) => return Err(error),
+    };
+    if let Some(why) = chosen.entry.rules.unfit {
+        return Err(LayoutError::Unfit(chosen.entry.name, why));
     }
-}
-
-/// Removes the trailing columns that are empty in all rows, because some files end each line with a
-/// delimiter.
-fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
-    let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
-    let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
-    rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
+    let found = finish(lines, None, first_row, &chosen.columns, Some(chosen.entry), given)?;
+    Ok(Recognized { assumed: chosen.assumed, ..found })
 }
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
@@ -139,39 +106,25 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the first known layout whose column names all occur in a header.
-fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
+/// Returns the first known layout whose column names all occur in a header. `rows` are the lines below the header.
+fn entry_of(names: &[String], rows: &[Record], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
             let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
-            is_meant && has_all(names, wanted)
+            let is_zero = |name| is_zero_in_all(names.iter().position(|other| other == name), rows);
+            is_meant && header::fits(wanted, names) && entry.rules.zero.is_none_or(is_zero)
         }
         RecognizedBy::Shape(_) => false,
     })
 }
 
-/// Finds the known layout that fits the rows of a file without a header. Returns the layout, and its
-/// description of the columns. A configured layout already fits if one row has a readable time.
-fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
-    let shapes = || {
-        LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
-            RecognizedBy::Shape(shape) => Some((entry, shape)),
-            RecognizedBy::Header(_) => None,
-        })
+/// Returns whether all cells of a column are zeros.
+fn is_zero_in_all(column: Option<usize>, rows: &[Record]) -> bool {
+    let is_zero = |row: &Record| {
+        let price = column.and_then(|column| Numbers::default().price(row.get(column)?).ok().flatten());
+        price.is_some_and(|price| price.0.is_zero())
     };
-    let may_be = |entry: &Entry, shape| {
-        if let Some(name) = given.layout {
-            return entry.name == name;
-        }
-        let has_day = !Columns::of_shape(shape).needs_day() || given.day.is_some();
-        has_day && entry.is_of(given.path)
-    };
-    let fits = shapes().find(|(entry, shape)| may_be(entry, shape) && shape::fits(shape, rows));
-    fits.or_else(|| {
-        let name = given.layout?;
-        let has_times = |shape| rows.iter().any(|row| time_columns::has_time(&Columns::of_shape(shape), row));
-        shapes().find(|(entry, shape)| entry.name == name && has_times(shape))
-    })
+    !rows.is_empty() && rows.iter().all(is_zero)
 }
 
 /// Returns an error that reports the first column of a layout's header as missing; `None` if the layout has
@@ -179,8 +132,9 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
-        RecognizedBy::Header(names) => {
-            names.split_ascii_whitespace().next().map(|name| LayoutError::NoColumn(name.to_owned()))
+        RecognizedBy::Header(columns) => {
+            let name = header::columns(columns).find(|column| !column.is_optional)?.names().next()?;
+            Some(LayoutError::NoColumn(name.to_owned()))
         }
         RecognizedBy::Shape(_) => None,
     }
@@ -197,7 +151,21 @@ fn by_header(
         return Err(LayoutError::Unfit(entry.name, why));
     }
     let first_row = first_row_behind(lines, line);
-    let found = finish(lines, Some(line), first_row, &Columns::of_header(names, entry), entry, given);
+    let empty = names.iter().skip(1).rev().skip(1).filter(|name| name.is_empty()).count();
+    let rows = lines.get(first_row..).unwrap_or_default();
+    if empty > 0 && rows.first().is_some_and(|row| row.len() + empty == names.len()) {
+        return Err(LayoutError::Unfit(
+            "a table",
+            "columns with several delimiters between them in the header",
+        ));
+    }
+    let mut columns = Columns::of_header(names, entry);
+    if columns.values().is_none() {
+        columns.close_by_name_of_file(names, given.path);
+    }
+    let symbol = symbol_below(lines.get(line + 1..first_row).unwrap_or_default());
+    let found = finish(lines, Some(line), first_row, &columns, entry, given)
+        .map(|found| Recognized { symbol, ..found });
     let is_one_short =
         |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
     if lines.get(first_row..).is_some_and(is_one_short) {
@@ -213,6 +181,14 @@ fn by_header(
     found
 }
 
+/// Returns the symbol in a line below the header, as yfinance writes it: `Ticker,KO,KO,KO`.
+fn symbol_below(lines: &[Record]) -> Option<String> {
+    let line = lines.iter().find(|line| line.first().is_some_and(|name| normal(name) == "ticker"))?;
+    let symbol = line.get(1)?;
+    let is_one = line[1..].iter().all(|cell| cell == symbol || cell.is_empty());
+    is_one.then(|| String::from_utf8_lossy(symbol).trim().to_owned())
+}
+
 /// Returns the index of the first row after a header. Lines without a number or a time, such as a line of
 /// units, are skipped.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
@@ -225,7 +201,7 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, given);
+        let entry = entry_of(&names, &lines[line + 1..], given);
         match Columns::of_header(&names, entry).amended(map, &names) {
             Ok(columns) => {
                 return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
@@ -233,9 +209,15 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
             Err(role) => unnamed = Some(role),
         }
     }
-    let columns = Columns::default()
+    let mut columns = Columns::default()
         .amended(map, &[])
         .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
+    if !(map.has_any(&[Role::Time, Role::Date, Role::TimeOfDay]) && columns.values().is_some()) {
+        // The map changes only some columns of a file without a header.
+        let rows = lines.iter().position(|record| record.len() > 1).unwrap_or(0);
+        let chosen = headerless::choose(&lines[rows..], rows, given)?;
+        columns = chosen.columns.amended(map, &[]).map_err(|role| LayoutError::NoColumn(role.to_string()))?;
+    }
     let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
     // The line before the first row is the header if both have the same number of cells.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
@@ -255,14 +237,20 @@ fn finish(
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
     let names: Vec<String> =
         header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
-    let context = TimeContext { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
+    let short_day = rules.is_of_one_day.then(|| path::short_day(given.path)).flatten();
+    let day = short_day.or(given.day);
+    let context = TimeContext { names: &names, day, is_of_one_day: rules.is_of_one_day };
     let (time, values) = match (time_columns::find(columns, rows, context), columns.values()) {
         (Ok(time), Some(values)) => (time, values),
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can select one of them.
-    let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
+    // If two columns have the same name, only a map can select one of them, unless their cells are equal.
+    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
+    let is_twice = |column: &usize| {
+        let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
+        names.len() > *column && others.any(|other| !is_equal(*column, other))
+    };
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
             "a table",
@@ -284,7 +272,10 @@ fn finish(
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
-        None if entry.is_none() => only_trades(rows, &names)?,
+        None if entry.is_none() => match only_trades(rows, &names) {
+            Err(_) if given.map.is_some() => None,
+            only => only?,
+        },
         None => None,
     };
     let is_european = role::is_european(&names);
@@ -295,18 +286,18 @@ fn finish(
         NumberRule::Lean if is_scaled_by_lean(given.path) => 4,
         _ => 0,
     });
-    let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
-    let mut left = OrdersLeft::default();
-    let shown = dates().find_map(|date| left.observe(date));
-    let is_date_order_open =
-        shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
+    let date_orders = date_orders(rows, time, is_european, given.date_order);
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
         vendor: entry.map(|entry| entry.vendor),
-        time,
-        millis: millis(rows, columns, time, given.map),
-        date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
-        symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
+        times: Times {
+            columns: time,
+            millis: millis(rows, columns, time, given.map),
+            date_order: date_orders.left[0],
+            evening: None,
+            zone: zone_column(rows, columns, given.map),
+        },
+        symbol: symbol(rows, columns, given),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
         has_adjusted_close: columns
@@ -321,36 +312,32 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, is_date_order_open })
+    Ok(Recognized { layout, header, first_row, date_orders, assumed: None, symbol: None })
 }
 
-/// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
-/// in `112'285`. With several prices, a thousands separator hardly ever gives such digits only.
-fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
-    const PRICES: [Role; 7] =
-        [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
-    let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
-            whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
-        }
-        _ => false,
+/// Returns the columns of the symbol.
+///
+/// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
+/// the name of the contract. They are not added to a configured symbol either, unless the map names them.
+fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
+    let symbol = columns.symbol()?;
+    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
+    let suffix = name.and(symbol.suffix);
+    let is_contract = match name {
+        _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
+        Some(column) => !rows.iter().filter_map(|row| row.get(column)).any(|name| has_digits(name)),
+        None => !given.has_symbol,
     };
-    let in_row = |row: &Record| {
-        let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
-        cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    let found = if is_contract {
+        SymbolColumns { name, suffix, ..symbol }
+    } else {
+        SymbolColumns { name, suffix, ..SymbolColumns::default() }
     };
-    let prices: Vec<Vec<u8>> = rows.iter().flat_map(in_row).collect();
-    let are_fractions = prices.len() > 1 && prices.iter().all(|cell| is_fraction(cell));
-    are_fractions.then(|| String::from_utf8_lossy(&prices[0]).into_owned())
+    Some(found).filter(|found| found.name.is_some() || found.is_joined())
 }
 
-/// Returns the notation of numbers. Databento's files with decimal points, which other programs may have saved,
-/// have plain decimals only.
-fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberRule {
-    let has_point = |row: &Record| {
-        columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
-    };
-    if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
+fn has_digits(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_digit)
 }
 
 /// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
@@ -387,6 +374,15 @@ fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Ma
     is_used.then_some(column)
 }
 
+/// Returns the column with the zone of each row's time. A column that is not configured is used only if all its
+/// cells are offsets from UTC or names of zones.
+fn zone_column(rows: &[Record], columns: &Columns, map: Option<&Map>) -> Option<usize> {
+    let column = columns.get(Role::Zone)?;
+    let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Zone));
+    let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
+    (is_configured || cells.all(zone::is_named)).then_some(column)
+}
+
 /// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
 /// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
 /// as a trade.
@@ -411,10 +407,6 @@ fn only_trades(
     Err(LayoutError::Unfit("quotes", "one side of the book a row"))
 }
 
-fn has_all(names: &[String], wanted: &str) -> bool {
-    wanted.split_ascii_whitespace().all(|one| names.iter().any(|name| name == one))
-}
-
 /// Returns whether a cell is a number or a time.
 fn is_value(cell: &[u8]) -> bool {
     let plain = Numbers::default();
@@ -422,58 +414,6 @@ fn is_value(cell: &[u8]) -> bool {
         || matches!(Numbers { decimal: DecimalSign::Comma, ..plain }.price(cell), Ok(Some(_)))
         || time::stamp(cell, DateOrder::Mdy).is_some()
         || time::stamp(cell, DateOrder::Dmy).is_some()
-}
-
-/// Returns whether a row's date would be another day if day and month changed places.
-fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
-    let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
-    let local = |order| match time::stamp(cell, order) {
-        Some(Stamp::Local(nanos)) => Some(nanos),
-        _ => None,
-    };
-    local(DateOrder::Mdy) != local(DateOrder::Dmy)
-}
-
-/// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
-/// considered. If consecutive dates lie closest together when they are read with the year first, the year is
-/// assumed to come first. Otherwise, the day is assumed to come first if the dates have points, or if the
-/// header is in a European language. In all other cases, the month is assumed to come first.
-fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
-    left: &OrdersLeft,
-    dates: impl Fn() -> D,
-    is_european: bool,
-) -> DateOrder {
-    let apart = |order| {
-        let local = |date: &Vec<u8>| match time::stamp(date, order) {
-            Some(Stamp::Local(nanos)) => Some(i128::from(nanos)),
-            _ => None,
-        };
-        let times: Vec<i128> = dates().filter_map(local).collect();
-        times.windows(2).map(|pair| pair[0].abs_diff(pair[1])).sum::<u128>()
-    };
-    let others = [DateOrder::Dmy, DateOrder::Mdy].into_iter().filter(|order| left.has(*order));
-    if left.has(DateOrder::Ymd) && others.clone().all(|order| apart(DateOrder::Ymd) < apart(order)) {
-        return DateOrder::Ymd;
-    }
-    match dates().find_map(|date| time::order_usual(date)) {
-        Some(DateOrder::Mdy) if is_european && left.has(DateOrder::Dmy) => DateOrder::Dmy,
-        Some(usual) if left.has(usual) => usual,
-        _ => others.clone().next().unwrap_or(DateOrder::Ymd),
-    }
-}
-
-/// Returns the decimal sign that has more proofs in the rows: a point or a comma. A number such as `0.5` or
-/// `0,5` is a proof. If neither sign has more proofs, e.g. because all numbers look like `1,234`,
-/// `is_comma_likely` decides.
-fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
-    let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
-    let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
-    let (points, commas) = (shown(DecimalSign::Point), shown(DecimalSign::Comma));
-    if commas > points || commas == points && is_comma_likely {
-        DecimalSign::Comma
-    } else {
-        DecimalSign::Point
-    }
 }
 
 /// For the path of a file from the trading engine LEAN, returns whether the prices in the file are in units

@@ -1,4 +1,4 @@
-//! The roles of columns, such as time or price, and the column names that vendors use for each role.
+//! The roles of columns, such as time or price, and the usual column names for each role.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,18 @@ pub enum Role {
     TimeOfDay,
     /// The milliseconds of a second, which are added to the time.
     Millis,
+    /// The zone of the time, or its offset from UTC.
+    Zone,
     /// The name of the instrument.
     Symbol,
     /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
     Suffix,
+    /// The day or the month in which a contract expires.
+    Expiry,
+    /// The strike of an option.
+    Strike,
+    /// Whether an option is a call or a put.
+    Right,
     /// The price of a trade.
     Price,
     /// The size of a trade.
@@ -49,7 +57,8 @@ pub enum Role {
     Interval,
 }
 
-/// For each role, the column names that vendors use, converted by [`normal`].
+/// For each role, the usual column names, converted by [`normal`]: common words of each language. The names
+/// that only one vendor uses belong to the vendor's entry in the table of layouts.
 ///
 /// If a header has several of the names for a role, the name that comes first in this list is used. So a
 /// column `time` (the time at the exchange) is preferred to a column `localtimestamp` (the time of
@@ -57,70 +66,62 @@ pub enum Role {
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
-        "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
-         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime begin createdat datumzeit",
+        "timestamp timestamputc datetime datetimeutc dateandtime opentime eventtime createdtime createdat datumzeit",
     ),
-    (
-        Role::Date,
-        "date date1 day datum data fecha traddt tradedate tradingday bizdt 일자 날짜 기준일 日期 日付 дата dtyyyymmdd",
-    ),
+    (Role::Date, "date day datum data fecha tradedate 일자 날짜 기준일 日期 日付 дата"),
     (
         Role::TimeOfDay,
-        "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
+        "time timeutc localtime ts unix unixtime unixtimestamp epoch t localtimestamp \
          receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 msofday",
     ),
-    (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec updatemillisec"),
+    (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec"),
+    (Role::Zone, "timezone tz tzone utcoffset tzoffset zeitzone 时区"),
     (
         Role::Symbol,
-        "symbol ticker tic tckrsymb mnemonic symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
-         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid stockid assetid \
+        "symbol ticker tic mnemonic root code shortcode 종목코드 name instrument instrumentname sym pair \
+         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid \
          股票代码 证券代码 ativo market",
     ),
-    (Role::Suffix, "symsuffix"),
+    (Role::Suffix, "suffix symbolsuffix"),
+    (
+        Role::Expiry,
+        "expiry expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
+         contractmonth contractdate vencimiento vencimento verfall",
+    ),
+    (Role::Strike, "strike strikepr strikeprice strikepreis basispreis"),
+    (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
     (
         Role::Price,
         "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가",
     ),
     (
         Role::Size,
-        "size qty quantity executed tradesize tradevolume lastsize lastqty lastquantity sizebase baseamount volume vol amount trdqty shares 체결량 변동량 wolumen stück",
+        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 wolumen stück",
     ),
-    (
-        Role::Bid,
-        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidprice1 bidclose geld kupno 매수 매수호가",
-    ),
-    (
-        Role::BidSize,
-        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount bidvolume1",
-    ),
-    (
-        Role::Ask,
-        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askprice1 askclose brief 매도 매도호가",
-    ),
-    (
-        Role::AskSize,
-        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount askvolume1",
-    ),
+    (Role::Bid, "bid bidprice bestbid bestbidprice bidpx bidclose geld kupno 매수 매수호가"),
+    (Role::BidSize, "bidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
+    (Role::Ask, "ask askprice bestask bestaskprice askpx offer offerprice askclose brief 매도 매도호가"),
+    (Role::AskSize, "asksize askqty bestaskqty askamount askvolume askvol offersize asksz"),
     (
         Role::Open,
-        "open openprice openingprice startprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
+        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
     ),
     (
         Role::High,
-        "high highprice maxprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 高 máximo maximo máxima massimo haut plushaut",
+        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 高 máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice minprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 低 mínimo minimo mínima bas plusbas",
+        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 低 mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
-        "close closeprice closingprice endprice universalcloseprice fechamento clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
+        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
     ),
     (
         Role::Volume,
-        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity totaltradequantity tradingvolume tradedvolume noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 成交量 交易量 volumefrom tickvolume tickvol qty",
+        "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
+         wolumen wol obrót 거래량 出来高 成交量 交易量 tickvolume qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];
@@ -128,14 +129,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 /// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, price, size, bid, bid_size, ask, \
+    "`{0}` is not a role of a column; roles are time, date, clock, millis, zone, symbol, suffix, expiry, strike, right, price, size, bid, bid_size, ask, \
      ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
     /// The number of roles.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 22;
 
     /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -155,8 +156,12 @@ impl Role {
             Self::Date => "date",
             Self::TimeOfDay => "clock",
             Self::Millis => "millis",
+            Self::Zone => "zone",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
+            Self::Expiry => "expiry",
+            Self::Strike => "strike",
+            Self::Right => "right",
             Self::Price => "price",
             Self::Size => "size",
             Self::Bid => "bid",
@@ -204,10 +209,14 @@ pub fn is_european(names: &[String]) -> bool {
 
 /// Normalizes a column name: converts letters to lower case, and removes all characters except letters,
 /// digits, brackets and percent signs. For example, `<DATE>` becomes `date`, and `asks[0].price` becomes
-/// `asks[0]price`.
+/// `asks[0]price`. Brackets around a whole name do not count. Of a name in two languages, such as `price/价格`, only the English half counts.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);
+    let english = name.split_once('/').filter(|(one, other)| one.is_ascii() && !other.is_ascii());
+    let name = english.map_or(&*name, |(english, _)| english).trim();
+    let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let name = in_brackets.unwrap_or(name);
     name.chars().flat_map(char::to_lowercase).filter(counts).collect()
 }
 
@@ -239,6 +248,8 @@ mod tests {
             ("Eröffn.", "eröffn"),
             ("종가", "종가"),
             ("Change %", "change%"),
+            ("price/价格", "price"),
+            (" [Close]", "close"),
         ] {
             assert_eq!(normal(name.as_bytes()), short);
         }

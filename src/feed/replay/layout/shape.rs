@@ -9,17 +9,22 @@
 use rust_decimal::Decimal;
 
 use super::super::number::{DecimalSign, Numbers};
-use super::super::time::{self, DateOrder, MidnightUnit, Stamp};
+use super::super::time::{self, DateOrder, MidnightUnit};
 use super::Record;
 use super::role::Role;
 use crate::market::Price;
 
 /// A shape fits a file if at most this percentage of the rows do not fit the shape.
-const MISFITS_IN_HUNDRED: usize = 20;
+const MISFITS_IN_HUNDRED: usize = 1;
+/// If there are more rows than this, the last row may be of another kind.
+const MANY_ROWS: usize = 10;
 /// The largest plausible spread between bid and ask is the bid divided by this number.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
 /// An adjusted close is plausible from close / 20 to close + close / 20; this number is the divisor.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
+
+/// LOBSTER writes this price, or its negative, for "no price".
+const NO_LOBSTER_PRICE: Decimal = Decimal::from_parts(1_410_065_407, 2, 0, false, 0);
 
 /// The description of one column in a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,8 @@ enum Holds {
     Compact,
     Date,
     TimeOfDay,
+    /// A time of day of at most four digits, as in `930`.
+    HoursAndMinutes,
     /// A time of day in seconds since midnight.
     Seconds,
     /// A time of day in milliseconds since midnight.
@@ -95,6 +102,7 @@ fn column(word: &str) -> Column {
         "slashes" => (Some(Role::Date), Holds::Slashes),
         "date" => (Some(Role::Date), Holds::Date),
         "clock" => (Some(Role::TimeOfDay), Holds::TimeOfDay),
+        "hhmm" => (Some(Role::TimeOfDay), Holds::HoursAndMinutes),
         "seconds" => (Some(Role::TimeOfDay), Holds::Seconds),
         "millis" => (Some(Role::TimeOfDay), Holds::Millis),
         "symbol" => (Some(Role::Symbol), Holds::Word),
@@ -117,13 +125,37 @@ fn column(word: &str) -> Column {
     Column { role: role.filter(|_| is_used), holds, is_optional }
 }
 
-/// Returns whether most rows fit a shape.
+/// The rows that do not fit a shape.
+pub struct Misfits {
+    pub count: usize,
+    /// The index of the first such row.
+    pub first: Option<usize>,
+}
+
+/// Returns whether nearly all rows fit a shape.
 pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
+    !rows.is_empty() && misfits(shape, rows).count * 100 <= rows.len() * MISFITS_IN_HUNDRED
+}
+
+/// Returns the rows that do not fit a shape. If a column of asks has sizes, no row fits.
+///
+/// The last of many rows does not count if its cells are of other kinds, because it may be cut short or a sum.
+pub fn misfits(shape: &'static str, rows: &[Record]) -> Misfits {
     let (columns, has_more) = columns(shape);
-    let misfits = rows.iter().filter(|row| !row_fits(&columns, has_more, row)).count();
-    !rows.is_empty()
-        && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
-        && !has_sizes_for_asks(&columns, rows)
+    let rows = match rows {
+        [before @ .., last] if rows.len() > MANY_ROWS && !kinds_fit(&columns, has_more, last) => before,
+        _ => rows,
+    };
+    let has_sizes = has_sizes_for_asks(&columns, rows);
+    let mut misfits = (0..rows.len()).filter(|row| has_sizes || !row_fits(&columns, has_more, &rows[*row]));
+    let first = misfits.next();
+    Misfits { count: misfits.count() + usize::from(first.is_some()), first }
+}
+
+/// Returns whether all rows have a possible number of cells for a shape.
+pub fn has_room(shape: &'static str, rows: &[Record]) -> bool {
+    let (columns, has_more) = columns(shape);
+    rows.iter().all(|row| has_room_for(&columns, has_more, row))
 }
 
 /// Returns whether the column of asks has whole numbers only, while all bids have decimals: prices and sizes of
@@ -139,12 +171,18 @@ fn has_sizes_for_asks(columns: &[Column], rows: &[Record]) -> bool {
     are_all(Role::Bid, true) && are_all(Role::Ask, false)
 }
 
-fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
+fn has_room_for(columns: &[Column], has_more: bool, row: &Record) -> bool {
     let required = columns.iter().filter(|column| !column.is_optional).count();
-    let has_room = row.len() >= required && (has_more || row.len() <= columns.len());
-    has_room
+    row.len() >= required && (has_more || row.len() <= columns.len())
+}
+
+fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
+    kinds_fit(columns, has_more, row) && is_plausible(columns, row)
+}
+
+fn kinds_fit(columns: &[Column], has_more: bool, row: &Record) -> bool {
+    has_room_for(columns, has_more, row)
         && columns.iter().zip(row.iter()).all(|(column, cell)| column.holds.fits(cell))
-        && is_plausible(columns, row)
 }
 
 impl Holds {
@@ -159,10 +197,11 @@ impl Holds {
             Self::Slashes => is_date_with(cell, b'/'),
             Self::Date => time::date(cell, DateOrder::Ymd).is_some(),
             Self::TimeOfDay => time::time_of_day(cell).is_some(),
-            Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
-            Self::Millis => {
-                is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
+            Self::HoursAndMinutes => {
+                cell.len() <= 4 && is_digits(cell, 1) && time::time_of_day_of_digits(cell, 4).is_some()
             }
+            Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
+            Self::Millis => time::since_midnight(cell, MidnightUnit::Milliseconds).is_some(),
             Self::Word => is_word(cell),
             Self::Number(_) | Self::Within => is_number() || is_missing(cell),
             Self::Adjusted => is_number() && cell.contains(&b'.'),
@@ -183,7 +222,7 @@ impl Holds {
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
-        number(row.get(column)?).map(|price| price.0)
+        number(row.get(column)?).map(|price| price.0).filter(|price| price.abs() != NO_LOBSTER_PRICE)
     };
     let is_bar = match (value(Role::Open), value(Role::High), value(Role::Low), value(Role::Close)) {
         (Some(open), Some(high), Some(low), Some(close)) => low <= open.min(close) && open.max(close) <= high,
@@ -229,8 +268,7 @@ fn is_missing(cell: &[u8]) -> bool {
 }
 
 fn is_stamp(cell: &[u8]) -> bool {
-    matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Utc(_) | Stamp::Local(_)))
-        || time::stamp(cell, DateOrder::Dmy).is_some()
+    time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
 }
 
 fn is_digits(cell: &[u8], least: usize) -> bool {
@@ -250,4 +288,66 @@ fn is_compact(cell: &[u8]) -> bool {
         && is_digits(&cell[..8], 8)
         && cell.get(8).is_none_or(|next| *next == b' ')
         && is_stamp(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits_rows(shape: &'static str, rows: &[&str]) -> bool {
+        let cells = |row: &&str| row.split(',').map(|cell| cell.as_bytes().to_vec()).collect();
+        fits(shape, &rows.iter().map(cells).collect::<Vec<Record>>())
+    }
+
+    #[test]
+    fn a_shape_fits_if_at_most_one_row_in_a_hundred_does_not() {
+        let mut rows = vec!["2024-01-03,x,1"; 2];
+        rows.extend(["2024-01-03,7,1"; 198]);
+        assert!(fits_rows("datetime price size", &rows));
+
+        rows.insert(0, "2024-01-03,x,1");
+        assert!(!fits_rows("datetime price size", &rows));
+        assert!(!fits_rows("datetime price size", &["2024-01-03,7,1", "2024-01-03,7,1,1"]));
+    }
+
+    #[test]
+    fn the_last_of_more_than_ten_rows_may_be_of_another_kind() {
+        let rows =
+            |count: usize, last: &'static str| [vec!["2024-01-03,50,51"; count - 1], vec![last]].concat();
+
+        assert!(fits_rows("datetime bid ask", &rows(11, "sum,500,510")));
+        assert!(fits_rows("datetime bid ask", &rows(11, "2024-0")));
+        assert!(!fits_rows("datetime bid ask", &rows(10, "sum,500,510")));
+        assert!(!fits_rows("datetime bid ask", &rows(11, "2024-01-03,51,50")));
+    }
+
+    #[test]
+    fn no_rows_fit_no_shape() {
+        assert!(!fits_rows("datetime price size", &[]));
+    }
+
+    #[test]
+    fn a_spread_is_plausible_up_to_a_fiftieth_of_the_bid() {
+        assert!(fits_rows("datetime bid ask", &["2024-01-03,50.0,51.0"]));
+        assert!(!fits_rows("datetime bid ask", &["2024-01-03,50.0,51.01"]));
+        assert!(!fits_rows("datetime bid ask", &["2024-01-03,50.0,49.9"]));
+    }
+
+    #[test]
+    fn an_adjusted_close_is_plausible_from_a_twentieth_of_the_close_to_a_twentieth_above_it() {
+        let fits = |adjusted: &str| {
+            let row = format!("2024-01-03,100,101,99,100,{adjusted},9");
+            fits_rows("datetime open high low close adjusted whole", &[&row])
+        };
+
+        assert!(fits("5.00") && fits("105.00"));
+        assert!(!fits("4.99") && !fits("105.01") && !fits("50"));
+    }
+
+    #[test]
+    fn whole_numbers_beside_prices_with_decimals_are_no_asks() {
+        assert!(!fits_rows("datetime bid ask", &["2024-01-03,99.5,100"]));
+        assert!(fits_rows("datetime bid ask", &["2024-01-03,99,100"]));
+        assert!(fits_rows("datetime bid ask", &["2024-01-03,99.5,100", "2024-01-03,99.5,99.75"]));
+    }
 }

@@ -160,7 +160,7 @@ fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     let day = |nanos| Time::from_nanos(nanos).day();
     let of_cell = match time::stamp(cell, DateOrder::Mdy) {
         Some(Stamp::Utc(time)) => time.day(),
-        Some(Stamp::Local(nanos)) => day(nanos),
+        Some(Stamp::Local(nanos) | Stamp::Named(nanos)) => day(nanos),
         None => return false,
     };
     (of_cell - day(midnight)).abs() <= 1

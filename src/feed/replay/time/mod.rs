@@ -7,6 +7,7 @@ mod date;
 mod date_order;
 mod digits;
 mod month;
+mod notation;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -19,18 +20,11 @@ use stamp::SECOND;
 
 pub use date_order::DateOrder;
 pub use month::month;
+pub use notation::{DigitNotation, MidnightUnit};
 pub use stamp::Stamp;
 pub use time_of_day::offset;
 
 const DAY: i64 = 86_400 * SECOND;
-
-/// The unit of a time of day that is written as a count since midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MidnightUnit {
-    Seconds,
-    Milliseconds,
-    Microseconds,
-}
 
 /// Parses a cell as a time. Returns `None` if the cell is not a time from 1677 to 2262.
 ///
@@ -38,7 +32,7 @@ pub enum MidnightUnit {
 ///   may follow the date, as in `2024-01-03T14:30:00.123456789`, `20240103 143000065`, `1/3/2024, 2:30 PM` or
 ///   `3 Jan 2024 14:30`. Digits below a nanosecond are dropped.
 /// - `Z`, `UTC`, `GMT` or an offset may follow the time of day. The name of a time zone after the offset is
-///   ignored.
+///   ignored. Without an offset, the name of a zone may follow (`US/Eastern`).
 /// - Date and time of day may form one number of 10, 12, 14, 17, 20 or 23 digits, such as `2024010314` or
 ///   `20240103143000065`. Ten digits are a date and an hour if they begin with a year from 1970 to 2099. If
 ///   these ten digits were Unix seconds, they would mean a time in the years 2032 to 2036, in the future.
@@ -71,7 +65,7 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
 pub fn unix_time(number: &str) -> Option<Time> {
     match unix_time::stamp(number.as_bytes())? {
         Stamp::Utc(time) => Some(time),
-        Stamp::Local(_) => None,
+        Stamp::Local(_) | Stamp::Named(_) => None,
     }
 }
 
@@ -115,23 +109,19 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count of seconds, milliseconds or microseconds since midnight. Returns the count in nanoseconds; `None` if the
-/// count exceeds a day. Digits below a nanosecond are dropped.
+/// Parses a count of minutes, seconds or smaller units since midnight. Returns the count in nanoseconds; `None`
+/// if the count exceeds a day. Digits below a nanosecond are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
-    let unit = match unit {
-        MidnightUnit::Seconds => SECOND,
-        MidnightUnit::Milliseconds => SECOND / 1000,
-        MidnightUnit::Microseconds => SECOND / 1_000_000,
-    };
+    let unit = unit.nanos();
     let (whole, after) = cell.split_at(digits(cell));
     let fraction = match after {
         [] => after,
         [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
         _ => return None,
     };
-    // A day has 86,400,000,000 microseconds, a number of eleven digits.
-    if !(1..=11).contains(&whole.len()) {
+    // A day has 86,400,000,000,000 nanoseconds, a number of 14 digits.
+    if !(1..=14).contains(&whole.len()) {
         return None;
     }
     let nanos = number(whole).checked_mul(unit)?.checked_add(part_of(unit, fraction))?;
@@ -203,7 +193,7 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let day = date.day(order)?;
     let text = match after {
         [] => return at(day, 0, after),
-        [b'T' | b't' | b'D' | b'_' | b':', text @ ..] => text,
+        [b'T' | b't' | b'D' | b'_' | b':' | b';', text @ ..] => text,
         // FIX, UTCTimestamp: `20240103-14:30:00`. <https://www.fixtrading.org/standards/tagvalue-online/>
         [b'-', text @ ..] if digits(cell) == 8 => text,
         [b',' | b' ' | b'\t', text @ ..] => text.trim_ascii_start(),
@@ -237,7 +227,17 @@ fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
     if after.is_empty() {
         return nanos(0).map(Stamp::Local);
     }
-    nanos(time_of_day::offset(after)?).map(|nanos| Stamp::Utc(Time::from_nanos(nanos)))
+    match time_of_day::offset(after) {
+        Some(offset) => nanos(offset).map(|nanos| Stamp::Utc(Time::from_nanos(nanos))),
+        None if matches!(after, [b' ', name @ ..] if is_zone_name(name)) => nanos(0).map(Stamp::Named),
+        None => None,
+    }
+}
+
+/// Returns whether a text may be the name of a time zone, such as `US/Eastern` or `EST`.
+fn is_zone_name(text: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_+-".contains(byte);
+    (2..=40).contains(&text.len()) && text[0].is_ascii_alphabetic() && text.iter().all(is_part)
 }
 
 fn time_of_day_leading(text: &[u8]) -> Option<(i64, &[u8])> {

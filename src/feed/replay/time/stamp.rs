@@ -12,6 +12,8 @@ pub enum Stamp {
     Utc(Time),
     /// A local time in the file's zone, in nanoseconds since 1970-01-01T00:00 local time.
     Local(i64),
+    /// A local time in the zone that the row names, in nanoseconds since 1970-01-01T00:00 local time.
+    Named(i64),
 }
 
 impl Stamp {
@@ -19,7 +21,7 @@ impl Stamp {
     pub const fn nanos(self) -> i64 {
         match self {
             Self::Utc(time) => time.as_nanos(),
-            Self::Local(nanos) => nanos,
+            Self::Local(nanos) | Self::Named(nanos) => nanos,
         }
     }
 
@@ -29,6 +31,7 @@ impl Stamp {
         Some(match self {
             Self::Utc(_) => Self::Utc(Time::from_nanos(later)),
             Self::Local(_) => Self::Local(later),
+            Self::Named(_) => Self::Named(later),
         })
     }
 }

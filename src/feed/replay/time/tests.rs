@@ -11,6 +11,7 @@ fn read(cell: &str, order: DateOrder) -> String {
     match stamp(cell.as_bytes(), order) {
         Some(Stamp::Utc(time)) => time.to_string(),
         Some(Stamp::Local(nanos)) => text(nanos).trim_end_matches('Z').to_owned(),
+        Some(Stamp::Named(nanos)) => format!("{} in a zone", text(nanos).trim_end_matches('Z')),
         None => "none".to_owned(),
     }
 }
@@ -35,6 +36,10 @@ fn iso_8601_is_read_in_the_forms_that_files_have() {
         ("2024-01-21T23:00:00+0900", "2024-01-21T14:00:00Z"),
         ("2024-01-21T23:00:00 +09", "2024-01-21T14:00:00Z"),
         ("2024-01-21T23:00:00+05:53:28", "2024-01-21T17:06:32Z"),
+        ("2024-01-03 14:30 EST", "2024-01-03T14:30:00 in a zone"),
+        ("20240103 14:30:00 US/Eastern", "2024-01-03T14:30:00 in a zone"),
+        ("2024-01-03 14:30:00.5 America/Argentina/Rio_Gallegos", "2024-01-03T14:30:00.500 in a zone"),
+        ("20240103;143000", "2024-01-03T14:30:00"),
         ("2024-01-03 14:30:00 UTC", "2024-01-03T14:30:00Z"),
         ("2024-01-03 14:30:00 gmt", "2024-01-03T14:30:00Z"),
         ("2024-01-03 14:30:00.5 +0000 UTC", "2024-01-03T14:30:00.500Z"),
@@ -206,7 +211,10 @@ fn text_that_is_no_time_is_none() {
         "1677-09-21T00:12:43.145224191Z",
         "2262-04-11T23:47:16-01:00",
         "2024-01-03T14:30:00[America/New_York]",
-        "2024-01-03 14:30 EST",
+        "2024-01-03 14:30 E",
+        "2024-01-03 14:30 E*T",
+        "2024-01-03 14:30 EST EDT",
+        "20240103 143000EST",
         "2024-01-03T14:30:00 x",
         "2024-01-03T25:00",
         "2024-01-03T24:00:01",

@@ -23,6 +23,11 @@ pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
 
 /// Parses a time of day in one of the less common notations that [`leading`] accepts.
 fn other(text: &[u8]) -> Option<(i64, &[u8])> {
+    // kdb+ writes a time of day as a timespan: `0D09:30:00.123456789`.
+    // <https://code.kx.com/q/basics/datatypes/>
+    if let Some(text) = text.strip_prefix(b"0D") {
+        return leading(text).filter(|_| text.contains(&b':'));
+    }
     let len = digits(text);
     let after = &text[len..];
     match (len, after) {
@@ -117,10 +122,13 @@ fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
         _ => return Some((hour, text)),
     };
     match after {
-        [b'.', b'm' | b'M', b'.', after @ ..] | [b'm' | b'M', after @ ..] if (1..=12).contains(&hour) => {
-            Some((hour % 12 + noon, after))
+        [b'.', b'm' | b'M', b'.', after @ ..] | [b'm' | b'M', after @ ..]
+            if !after.first().is_some_and(u8::is_ascii_alphabetic) =>
+        {
+            (1..=12).contains(&hour).then_some((hour % 12 + noon, after))
         }
-        _ => None,
+        // A zone such as `America/New_York` begins like AM.
+        _ => Some((hour, text)),
     }
 }
 
@@ -137,6 +145,8 @@ fn fraction(text: &[u8]) -> (i64, &[u8]) {
             let (fraction, after) = after.split_at(digits(after));
             (nanos_of(fraction), after)
         }
+        // Some programs write milliseconds behind a colon.
+        [b':', after @ ..] if digits(after) == 3 => (nanos_of(&after[..3]), &after[3..]),
         _ => (0, text),
     }
 }
@@ -174,6 +184,8 @@ mod tests {
             (" 09:30:00 ", "09:30:00"),
             ("9:30:00.275292966", "09:30:00.275292966"),
             ("09:30:00,5", "09:30:00.500"),
+            ("09:30:00:123", "09:30:00.123"),
+            ("0D09:30:00.123456789", "09:30:00.123456789"),
             ("9:30 AM", "09:30:00"),
             ("9:30:00 pm", "21:30:00"),
             ("9:30:00.5 P.M.", "21:30:00.500"),
@@ -215,6 +227,9 @@ mod tests {
             "-9:30",
             "123:00",
             "0930001234567890",
+            "09:30:00:12",
+            "0D093000",
+            "1D09:30:00",
         ] {
             assert_eq!(of_day(cell), "none", "{cell}");
         }

@@ -3,8 +3,10 @@
 //! The program contains a time-zone database, so a file has the same times on every machine.
 
 mod resolver;
+mod zones;
 
 pub use resolver::Resolver;
+pub use zones::{Zones, is_named};
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use super::time;
+use crate::market::Time;
 
 /// A time zone: a zone of the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset from UTC
 /// (`+02:00`).
@@ -79,6 +82,14 @@ impl Zone {
         Self(TimeZone::UTC)
     }
 
+    /// Converts one local time to UTC. If the local time occurs twice, it is read as the first occurrence.
+    /// Returns `None` if the result is outside the range of [`Time`].
+    pub fn moment(&self, local: i64) -> Option<Time> {
+        let civil = Offset::UTC.to_datetime(Time::from_nanos(local).into());
+        let nanos = self.0.to_timestamp(civil).ok()?.as_nanosecond();
+        i64::try_from(nanos).ok().map(Time::from_nanos)
+    }
+
     /// Creates a [`Resolver`], which converts the local times of one file to UTC. `backwards` means that the
     /// latest row of the file comes first.
     pub fn resolver(&self, backwards: bool) -> Resolver {
@@ -89,7 +100,6 @@ impl Zone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::Time;
 
     #[test]
     fn zones_have_the_names_of_the_database_and_offsets() {
@@ -106,7 +116,7 @@ mod tests {
             ("-0530", "17:30:00Z"),
         ] {
             let mut resolver = name.parse::<Zone>().unwrap().resolver(false);
-            let moment = resolver.resolve(noon.as_nanos()).unwrap();
+            let moment = resolver.resolve(noon.as_nanos(), &"A".parse().unwrap()).unwrap();
             assert_eq!(moment.to_string(), format!("2024-07-01T{utc}"), "{name}");
         }
         assert_eq!("europe/berlin".parse::<Zone>().unwrap().to_string(), "Europe/Berlin");

@@ -1,11 +1,12 @@
 //! The resolver, which converts local times to UTC, even around clock changes.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::market::Time;
+use crate::market::{Symbol, Time};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -21,9 +22,10 @@ const STEP: i64 = 60 * SECOND;
 /// this row begins the second occurrence. The next step back of a minute or more begins the first occurrence
 /// again, because rows of another symbol may follow.
 ///
-/// A file of hourly bars has two rows with the same time in a repeated hour. So if the first two rows in a
-/// repeated hour have the same time, the second row begins the second occurrence. This rule for two equal
-/// times does not apply if earlier rows had equal times, because trades often share a time.
+/// A file of hourly bars has two rows of each symbol with the same time in a repeated hour. So while all rows in
+/// a repeated hour have the same time, the second row of a symbol belongs to the second occurrence. This rule
+/// for equal times does not apply if earlier rows of one symbol had equal times, because trades often share a
+/// time.
 ///
 /// In a file with the latest row at the top, times fall from row to row. So the topmost row of a repeated
 /// hour belongs to the hour's second occurrence. In such a file, a step forward in time separates the two
@@ -38,7 +40,10 @@ pub struct Resolver {
     stretch: Stretch,
     /// The local time of the previous row.
     last: i64,
-    /// Whether two consecutive rows had the same time, outside an hour that occurs twice.
+    /// The symbol of the first row with the time `last`.
+    first_symbol: Option<Symbol>,
+    /// Whether two rows of one symbol had the same time, outside an hour that occurs twice. Also true if no
+    /// hour occurs twice in the zone.
     shares_times: bool,
     repeated: u64,
     moved: u64,
@@ -49,9 +54,9 @@ pub struct Resolver {
 enum Stretch {
     /// A range in which each time occurs once.
     Plain { local: Range<i64>, offset: i64 },
-    /// A range in which each time occurs twice. `had_one` is true if the range has had exactly one row so
-    /// far.
-    Twice { local: Range<i64>, offsets: [i64; 2], occurrence: usize, had_one: bool },
+    /// A range in which each time occurs twice. `hourly` has the symbols of the rows so far, as long as all of
+    /// these rows have the same time.
+    Twice { local: Range<i64>, offsets: [i64; 2], occurrence: usize, hourly: Option<HashSet<Symbol>> },
 }
 
 impl Stretch {
@@ -62,29 +67,55 @@ impl Stretch {
 impl Resolver {
     /// `backwards` means that the latest row of the file comes first.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
-        Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
+        let shares_times = zone.to_fixed_offset().is_ok();
+        Self {
+            zone,
+            backwards,
+            stretch: Stretch::NONE,
+            last: 0,
+            first_symbol: None,
+            shares_times,
+            repeated: 0,
+            moved: 0,
+        }
     }
 
-    /// Converts a local time to UTC. `local` is in nanoseconds since 1970-01-01T00:00 local time. Returns
-    /// `None` if the result is outside the range of [`Time`].
-    pub fn resolve(&mut self, local: i64) -> Option<Time> {
+    /// Converts the local time of a row to UTC. `local` is in nanoseconds since 1970-01-01T00:00 local time.
+    /// Returns `None` if the result is outside the range of [`Time`].
+    pub fn resolve(&mut self, local: i64, symbol: &Symbol) -> Option<Time> {
         match &mut self.stretch {
             Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => {
-                self.shares_times |= local == self.last;
+                let offset = *offset;
+                if !self.shares_times {
+                    self.compare_with_last(local, symbol);
+                }
                 self.last = local;
-                moment(local, *offset)
+                moment(local, offset)
             }
-            Stretch::Twice { local: stretch, offsets, occurrence, had_one } if stretch.contains(&local) => {
+            Stretch::Twice { local: stretch, offsets, occurrence, hourly } if stretch.contains(&local) => {
                 let step = if self.backwards { self.last - local } else { local - self.last };
-                if step <= -STEP || step == 0 && *had_one && !self.shares_times {
+                let first = usize::from(self.backwards);
+                if step <= -STEP {
                     *occurrence = 1 - *occurrence;
                 }
-                *had_one = false;
+                let own = match hourly {
+                    Some(symbols) if step == 0 => {
+                        let is_second = !symbols.insert(symbol.clone());
+                        if is_second {
+                            *occurrence = 1 - first;
+                        }
+                        if is_second { 1 - first } else { first }
+                    }
+                    _ => {
+                        *hourly = None;
+                        *occurrence
+                    }
+                };
                 self.last = local;
                 self.repeated += 1;
-                moment(local, offsets[*occurrence])
+                moment(local, offsets[own])
             }
-            _ => self.resolve_elsewhere(local),
+            _ => self.resolve_elsewhere(local, symbol),
         }
     }
 
@@ -98,11 +129,21 @@ impl Resolver {
         self.moved
     }
 
+    /// Finds out whether rows of one symbol share their times.
+    fn compare_with_last(&mut self, local: i64, symbol: &Symbol) {
+        if local == self.last {
+            self.shares_times = self.first_symbol.as_ref() == Some(symbol);
+        } else {
+            self.first_symbol = Some(symbol.clone());
+        }
+    }
+
     /// Converts a local time to UTC if the time is outside the current range. The range around this time
     /// becomes the current range.
     #[cold]
-    fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
+    fn resolve_elsewhere(&mut self, local: i64, symbol: &Symbol) -> Option<Time> {
         self.last = local;
+        self.first_symbol = Some(symbol.clone());
         let civil = Offset::UTC.to_datetime(timestamp(local));
         match self.zone.to_ambiguous_timestamp(civil).offset() {
             AmbiguousOffset::Unambiguous { offset } => {
@@ -115,7 +156,8 @@ impl Resolver {
                 let turn = self.turn_behind(local, offsets[0]);
                 let stretch = turn.saturating_add(offsets[1])..turn.saturating_add(offsets[0]);
                 let occurrence = usize::from(self.backwards);
-                self.stretch = Stretch::Twice { local: stretch, offsets, occurrence, had_one: true };
+                let hourly = (!self.shares_times).then(|| HashSet::from([symbol.clone()]));
+                self.stretch = Stretch::Twice { local: stretch, offsets, occurrence, hourly };
                 self.repeated += 1;
                 moment(local, offsets[occurrence])
             }
@@ -189,6 +231,10 @@ mod tests {
 
     const BERLIN: &str = "Europe/Berlin";
 
+    fn symbol(name: &str) -> Symbol {
+        name.parse().unwrap()
+    }
+
     fn local(text: &str) -> i64 {
         format!("{text}Z").parse::<Time>().unwrap().as_nanos()
     }
@@ -197,8 +243,9 @@ mod tests {
     /// twice, and the number of times that were moved forward.
     fn resolved(zone: &str, backwards: bool, day: &str, times_of_day: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
-        let moments =
-            times_of_day.iter().map(|time_of_day| resolver.resolve(local(&format!("{day}T{time_of_day}"))));
+        let moments = times_of_day
+            .iter()
+            .map(|time_of_day| resolver.resolve(local(&format!("{day}T{time_of_day}")), &symbol("A")));
         let moments = moments.map(|moment| moment.unwrap().to_string()[11..].to_owned()).collect();
         (moments, resolver.repeated(), resolver.moved())
     }
@@ -304,6 +351,34 @@ mod tests {
     }
 
     #[test]
+    fn hourly_bars_of_several_symbols_have_both_occurrences_each() {
+        let resolve = |rows: &[(&str, &str)]| {
+            let mut resolver = BERLIN.parse::<Zone>().unwrap().resolver(false);
+            let mut moment = |(name, time_of_day): &(&str, &str)| {
+                let moment = resolver.resolve(local(&format!("2024-10-27T{time_of_day}:00")), &symbol(name));
+                format!("{name} {}", &moment.unwrap().to_string()[11..16])
+            };
+            rows.iter().map(&mut moment).collect::<Vec<_>>()
+        };
+
+        let by_hour = [
+            ("A", "01:00"),
+            ("B", "01:00"),
+            ("A", "02:00"),
+            ("B", "02:00"),
+            ("A", "02:00"),
+            ("B", "02:00"),
+            ("A", "03:00"),
+        ];
+        let moments = ["A 23:00", "B 23:00", "A 00:00", "B 00:00", "A 01:00", "B 01:00", "A 02:00"];
+        assert_eq!(resolve(&by_hour), moments);
+
+        let by_time_and_symbol =
+            [("A", "02:00"), ("A", "02:00"), ("B", "02:00"), ("B", "02:00"), ("A", "03:00")];
+        assert_eq!(resolve(&by_time_and_symbol), ["A 00:00", "A 01:00", "B 00:00", "B 01:00", "A 02:00"]);
+    }
+
+    #[test]
     fn rows_that_are_slightly_out_of_order_stay_in_their_hour() {
         let resolve =
             |backwards, times_of_day: &[&str]| resolved(BERLIN, backwards, "2024-10-27", times_of_day).0;
@@ -321,7 +396,7 @@ mod tests {
     #[test]
     fn after_any_other_time_a_repeated_hour_begins_with_the_first_occurrence() {
         let mut resolver = BERLIN.parse::<Zone>().unwrap().resolver(false);
-        let mut resolve = |text: &str| resolver.resolve(local(text)).unwrap().to_string();
+        let mut resolve = |text: &str| resolver.resolve(local(text), &symbol("A")).unwrap().to_string();
 
         assert_eq!(resolve("2023-10-29T02:50:00"), "2023-10-29T00:50:00Z");
         assert_eq!(resolve("2024-10-27T02:10:00"), "2024-10-27T00:10:00Z");
@@ -356,7 +431,7 @@ mod tests {
             let (mut repeated, mut moved) = (0, 0);
             for local in locals {
                 let civil = Offset::UTC.to_datetime(timestamp(local));
-                let moment = resolver.resolve(local).map(Time::as_nanos);
+                let moment = resolver.resolve(local, &symbol("A")).map(Time::as_nanos);
                 let at = |offset| local.checked_sub(nanos(offset));
                 match resolver.zone.to_ambiguous_timestamp(civil).offset() {
                     AmbiguousOffset::Unambiguous { offset } => prop_assert_eq!(moment, at(offset)),

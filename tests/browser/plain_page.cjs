@@ -1,25 +1,10 @@
-// Checks of the page at `/`.
+// Checks of the plain page, which a program has at `/` that was built without npm.
 
 const assert = require("node:assert/strict");
-const { writeFileSync } = require("node:fs");
+const { readFileSync, writeFileSync } = require("node:fs");
 const { connect } = require("node:net");
 const { join } = require("node:path");
-const { FOLDER, serve, startProxy } = require("./support.cjs");
-
-/** Returns the flags of a server with one token, `secret`, that has these permissions. */
-function withToken(permissions) {
-  const file = join(FOLDER, "tokens.toml");
-  // The hash is from `printf %s secret | sha256sum`.
-  writeFileSync(file, `[[auth.tokens]]\nname = "dashboard"\n${permissions}\n` +
-    'sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"\n');
-  return ["--feed", "simulated", "--config", file];
-}
-
-/** Controls the feed. */
-async function control(address, command) {
-  const response = await fetch(`http://${address}/api/v1/feed`, { method: "POST", body: JSON.stringify(command) });
-  assert.equal(response.status, 200);
-}
+const { FOLDER, control, serve, startProxy, withToken } = require("./support.cjs");
 
 /** Waits until the page's status equals this text or matches this pattern. */
 async function status(page, text) {
@@ -40,7 +25,20 @@ function socketsOf(page) {
 
 const isStale = (page) => page.evaluate(() => document.body.classList.contains("stale"));
 
-module.exports = {
+/** Returns the content security policy that the server sends with the plain page. */
+function policy() {
+  const [, text] = readFileSync("src/server/dashboard.rs", "utf8").match(/const PLAIN_POLICY: &str = "([^"]*)"/);
+  return text.replace(/\\\s+/g, "");
+}
+
+/** Puts the plain page in place of the dashboard, for all pages of a browser. */
+async function usePlainPage(browser) {
+  const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy() };
+  const body = readFileSync("src/server/page.html", "utf8");
+  await browser.route((url) => url.pathname === "/", (route) => route.fulfill({ headers, body }));
+}
+
+const checks = {
   async "prices change on the page, and a relayed message is shown as text"(browser) {
     const { server, address } = serve(["--feed", "simulated"]);
     try {
@@ -355,3 +353,10 @@ module.exports = {
     }
   },
 };
+
+for (const [name, check] of Object.entries(checks)) {
+  module.exports[`plain page: ${name}`] = async (browser) => {
+    await usePlainPage(browser);
+    await check(browser);
+  };
+}

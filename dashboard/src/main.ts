@@ -1,0 +1,5 @@
+// Starts the dashboard.
+
+import "./app";
+
+document.body.append(document.createElement("tp-app"));

@@ -1,0 +1,128 @@
+//! The evidence for the notation of a file's numbers: whether the decimal sign is a point or a comma, and
+//! whether prices are in fixed point.
+
+use std::cmp::Ordering;
+
+use super::cells::Cells;
+use super::layout::{Layout, NumberRule};
+use super::number::{DecimalSign, Numbers, sign_shown};
+use crate::feed::printable::excerpt;
+
+/// What the numbers of the rows so far prove.
+#[derive(Debug, Default)]
+pub struct NumberEvidence {
+    /// The columns of prices and sizes.
+    columns: Vec<usize>,
+    is_fixed_point: bool,
+    has_point: bool,
+    points: u64,
+    commas: u64,
+    /// A number whose comma may be the decimal sign or separate thousands.
+    ambiguous: Option<String>,
+}
+
+impl NumberEvidence {
+    pub fn new(layout: &Layout) -> Self {
+        Self {
+            columns: layout.numbers().collect(),
+            is_fixed_point: layout.number_rule == NumberRule::FixedPoint,
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether further rows may change the notation.
+    pub const fn is_open(&self) -> bool {
+        let has_both = self.points > 0 && self.commas > 0;
+        let has_none = self.points == 0 && self.commas == 0 && self.ambiguous.is_some();
+        self.is_fixed_point && !self.has_point || has_both || has_none
+    }
+
+    /// Adds the numbers of a row.
+    pub fn observe(&mut self, row: &Cells<'_>) {
+        for column in &self.columns {
+            let cell = row.get(*column).unwrap_or_default();
+            let has_comma = cell.contains(&b',');
+            let has_point = cell.contains(&b'.');
+            self.has_point |= has_point;
+            if !has_comma && !has_point {
+                continue;
+            }
+            match sign_shown(cell) {
+                Some(DecimalSign::Point) => self.points += 1,
+                Some(DecimalSign::Comma) => self.commas += 1,
+                None if has_comma && self.ambiguous.is_none() && is_number(cell) => {
+                    self.ambiguous = Some(excerpt(cell));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Returns the decimal sign that most numbers prove; `None` if they prove none. If nothing is proved, a
+    /// comma is the decimal sign in a file with semicolons between cells.
+    pub fn decimal(&self, delimiter: u8) -> Option<DecimalSign> {
+        match self.points.cmp(&self.commas) {
+            Ordering::Greater => Some(DecimalSign::Point),
+            Ordering::Less => Some(DecimalSign::Comma),
+            Ordering::Equal => (delimiter == b';' && self.ambiguous.is_some()).then_some(DecimalSign::Comma),
+        }
+    }
+
+    /// Returns whether a price has a point, which prices in fixed point never have.
+    pub const fn forbids_fixed_point(&self) -> bool {
+        self.has_point
+    }
+
+    /// Returns a number with a comma that no other number explains.
+    pub fn unexplained(self) -> Option<String> {
+        self.ambiguous.filter(|_| self.points == self.commas)
+    }
+}
+
+fn is_number(cell: &[u8]) -> bool {
+    matches!(Numbers::default().price(cell), Ok(Some(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::Splitter;
+    use super::*;
+
+    fn evidence(is_fixed_point: bool, lines: &[&str]) -> NumberEvidence {
+        let mut evidence =
+            NumberEvidence { columns: vec![0, 1], is_fixed_point, ..NumberEvidence::default() };
+        for line in lines {
+            evidence.observe(&Splitter::new(b';').split(line.as_bytes(), usize::MAX));
+        }
+        evidence
+    }
+
+    #[test]
+    fn most_proofs_decide_the_decimal_sign() {
+        for (lines, delimiter, sign) in [
+            (&["1,5;2", "1,234"][..], b'\t', Some(DecimalSign::Comma)),
+            (&["1.5;2", "1,234"], b';', Some(DecimalSign::Point)),
+            (&["1,5;2,5", "1.5"], b';', Some(DecimalSign::Comma)),
+            (&["1,234;2,345"], b';', Some(DecimalSign::Comma)),
+            (&["1,234;2,345"], b'\t', None),
+            (&["1.234;2.345"], b';', None),
+            (&["1234;x,y"], b';', None),
+        ] {
+            assert_eq!(evidence(false, lines).decimal(delimiter), sign, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn further_rows_matter_only_while_something_is_not_decided() {
+        assert!(evidence(true, &["1;2"]).is_open());
+        assert!(!evidence(true, &["1;2.5"]).is_open());
+        assert!(evidence(true, &["1;2.5"]).forbids_fixed_point());
+        assert!(!evidence(false, &["1;2"]).is_open());
+        assert!(!evidence(false, &["151.234;151.236"]).is_open());
+        assert!(evidence(false, &["1,234;2"]).is_open());
+        assert!(!evidence(false, &["1,234;2.5"]).is_open());
+        assert!(evidence(false, &["1,5;2.5"]).is_open());
+        assert_eq!(evidence(false, &["1,234;2"]).unexplained().as_deref(), Some("1,234"));
+        assert_eq!(evidence(false, &["1,234;2.5"]).unexplained(), None);
+    }
+}

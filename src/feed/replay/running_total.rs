@@ -1,0 +1,102 @@
+//! Recognizes a running total among the sizes of trades: the volume of the day so far. Such a size only ever
+//! grows during a day.
+
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+
+use crate::market::{Payload, Symbol};
+
+/// Sizes of one symbol that never fall over this many pairs of rows are a running total.
+const MANY_PAIRS: u64 = 50;
+
+/// If the name of the column means a volume, this many pairs of rows are enough.
+const FEW_PAIRS: u64 = 2;
+
+/// In few pairs of rows, each size must be below the size before by less than this part of it.
+const SMALL_PART: Decimal = Decimal::from_parts(10, 0, 0, false, 0);
+
+/// The largest number of symbols whose last size is remembered.
+const MAX_SYMBOLS: usize = 65_536;
+
+/// Compares the sizes of judged trades with the size before, for each symbol and day.
+#[derive(Debug, Default)]
+pub struct RunningTotal {
+    last: HashMap<Symbol, (i64, Decimal)>,
+    /// The number of pairs of rows of one symbol and one day.
+    pairs: u64,
+    rises: u64,
+    falls: u64,
+    /// The number of pairs in which the size grows by a large part of itself.
+    large: u64,
+}
+
+impl RunningTotal {
+    /// Adds the size of a judged trade. `day` is a number for the day of the trade.
+    pub fn observe(&mut self, symbol: &Symbol, day: i64, payload: &Payload) {
+        let Payload::Trade(trade) = payload else { return };
+        let Some(size) = trade.size else { return };
+        let Some(last) = self.last.get_mut(symbol) else {
+            if self.last.len() < MAX_SYMBOLS {
+                self.last.insert(symbol.clone(), (day, size.0));
+            }
+            return;
+        };
+        let (last_day, before) = std::mem::replace(last, (day, size.0));
+        if last_day == day {
+            self.pairs += 1;
+            self.rises += u64::from(before < size.0);
+            self.falls += u64::from(before > size.0);
+            self.large += u64::from(size.0 - before >= before / SMALL_PART);
+        }
+    }
+
+    /// Returns whether the sizes are a running total. `means_volume` says that the name of their column means a
+    /// volume rather than the size of one trade.
+    pub fn is_one(&self, means_volume: bool) -> bool {
+        let are_enough =
+            self.pairs >= MANY_PAIRS || means_volume && self.pairs >= FEW_PAIRS && self.large == 0;
+        self.falls == 0 && self.rises > 0 && are_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Trade;
+
+    fn total(sizes: &[(&str, i64, i64)]) -> RunningTotal {
+        let mut total = RunningTotal::default();
+        for (symbol, day, size) in sizes {
+            let size = Some(size.to_string().parse().unwrap());
+            let trade = Trade { price: "1".parse().unwrap(), size };
+            total.observe(&symbol.parse().unwrap(), *day, &Payload::Trade(trade));
+        }
+        total
+    }
+
+    #[test]
+    fn a_volume_that_grows_by_small_parts_is_a_running_total() {
+        let growing = [("A", 1, 204_120), ("A", 1, 204_120), ("A", 1, 204_140)];
+        assert!(total(&growing).is_one(true));
+        assert!(!total(&growing).is_one(false));
+        assert!(!total(&growing[1..]).is_one(true));
+        assert!(total(&[("A", 1, 100), ("A", 1, 109), ("A", 1, 110)]).is_one(true));
+        assert!(!total(&[("A", 1, 100), ("A", 1, 110), ("A", 1, 111)]).is_one(true));
+        assert!(!total(&[("A", 1, 100), ("A", 1, 100), ("A", 1, 100)]).is_one(true));
+        assert!(!total(&[("A", 1, 100), ("A", 1, 101), ("A", 1, 100)]).is_one(true));
+    }
+
+    #[test]
+    fn a_running_total_is_known_for_each_symbol_and_day() {
+        let sizes = [("A", 1, 100), ("B", 1, 5000), ("A", 1, 101), ("B", 1, 5000), ("A", 2, 3), ("B", 2, 40)];
+        assert!(total(&sizes).is_one(true));
+    }
+
+    #[test]
+    fn many_sizes_that_never_fall_are_a_running_total_under_any_name() {
+        let growing: Vec<_> = (1..=51).map(|row| ("A", 1, row * row)).collect();
+        assert!(total(&growing).is_one(false));
+        assert!(!total(&growing[..50]).is_one(false));
+    }
+}

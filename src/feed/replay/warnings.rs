@@ -1,0 +1,124 @@
+//! Warnings about a file: what was assumed, and which unused columns may matter.
+
+use super::layout::{TimeColumns, Values};
+use super::number::DecimalSign;
+use super::path;
+use super::plan::Plan;
+use super::price_jumps::PriceJump;
+use super::reading::{Order, Precision};
+use super::settings::Settings;
+use super::suspicion::Suspicion;
+use crate::market::Time;
+
+/// An hour in nanoseconds.
+const HOUR: i64 = 60 * 60 * 1_000_000_000;
+
+/// Bars are said to share their times if at least one in this many does.
+const REPEATED_ONE_IN: u64 = 10;
+
+/// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about what
+/// was assumed of the times.
+pub fn warnings(plan: &Plan) -> Vec<String> {
+    let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan), repeated_times(plan)];
+    let numbers = [decimal_sign(plan), running_total(plan), price_jump(plan)];
+    suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).chain(plan.assumed.clone()).collect()
+}
+
+fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
+    let Plan { layout, unused, scan, settings, .. } = plan;
+    let Settings { symbol, zone, .. } = &**settings;
+    let is_open = |suspicion: &Suspicion| match suspicion {
+        Suspicion::Instrument | Suspicion::Contract => !layout.has_name_column() && symbol.is_none(),
+        Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
+        Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
+        Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
+    };
+    unused.iter().filter_map(move |column| {
+        let suspicion = Suspicion::of(column, unused, layout).filter(is_open)?;
+        Some(suspicion.warning(column))
+    })
+}
+
+/// Returns the day that all times have because the file's path names it.
+fn day_in_path(plan: &Plan) -> Option<i64> {
+    match plan.layout.times.columns {
+        TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(day),
+        TimeColumns::One(_) | TimeColumns::Two { .. } => None,
+    }
+}
+
+fn folder_day(plan: &Plan) -> Option<String> {
+    let path = plan.part.virtual_path();
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    let is_of_name = |day: &i64| [path::day(name), path::short_day(name)].contains(&Some(*day));
+    let day = day_in_path(plan).filter(|day| !is_of_name(day))?;
+    let day = Time::from_nanos(day).to_string();
+    let day = day.split('T').next().unwrap_or_default();
+    Some(format!("the times have no date, so the day {day} in the name of a folder is assumed"))
+}
+
+fn falling_times(plan: &Plan) -> Option<String> {
+    day_in_path(plan).filter(|_| plan.scan.times.order == Order::Unsorted)?;
+    Some("the times of day fall and rise, but all are read as times of one day".to_owned())
+}
+
+fn evening(plan: &Plan) -> Option<String> {
+    let hour = plan.layout.times.evening? / HOUR;
+    Some(format!(
+        "the times fall once in each date, so times from {hour:02}:00 on are read as the evening before the date"
+    ))
+}
+
+/// Returns a warning if the times of day, which are digits, may be meant in another way.
+fn digits(plan: &Plan) -> Option<String> {
+    let (_, form) = plan.layout.times.columns.time_of_day()?;
+    let other = plan.scan.times.other_form?;
+    Some(format!("the times of day are read as {form}, and could be {other} (set it by --time-of-day)"))
+}
+
+/// Returns a warning if many bars share their times, or if trades or quotes have dates only.
+fn repeated_times(plan: &Plan) -> Option<String> {
+    let Plan { scan, layout, .. } = plan;
+    let count = scan.repeated_times;
+    match layout.values {
+        Values::Bars { .. } if count * REPEATED_ONE_IN >= scan.rows && count > 0 => Some(format!(
+            "{count} of {} bars have the same time and symbol as the bar before: they may be of several instruments",
+            scan.rows
+        )),
+        Values::Ticks { .. } if count > 0 && scan.times.precision == Precision::Day => Some(
+            "the times are dates only, so all rows of a day have the same time (another column may have the time of day: \
+             --map time=DATE+TIME)"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn decimal_sign(plan: &Plan) -> Option<String> {
+    let Plan { scan, layout, settings, .. } = plan;
+    let number = scan.ambiguous_number.as_ref().filter(|_| settings.decimal.is_none())?;
+    let meaning = match layout.numbers.decimal {
+        DecimalSign::Comma => "is the decimal sign",
+        DecimalSign::Point => "separates thousands",
+    };
+    Some(format!(
+        "no number shows whether the comma in `{number}` {meaning}, as is assumed (set it by --decimal)"
+    ))
+}
+
+fn running_total(plan: &Plan) -> Option<String> {
+    let is_dropped = matches!(plan.layout.values, Values::Ticks { size: None, .. });
+    (plan.scan.has_running_total && is_dropped).then(|| {
+        "the sizes only ever grow, so they are a running total, and the trades have no size (--map size=COLUMN reads them \
+         as they are)"
+            .to_owned()
+    })
+}
+
+fn price_jump(plan: &Plan) -> Option<String> {
+    let PriceJump { line, before, price } = plan.scan.price_jump.as_ref()?;
+    Some(format!(
+        "prices jump by a power of ten (line {line}: {price} after {before}): some may be in another unit or lack their \
+         decimal sign"
+    ))
+}

@@ -1,0 +1,84 @@
+// Checks of the opened symbol: its chart, its trades, and its connection.
+
+const assert = require("node:assert/strict");
+const { ask, control } = require("../support.cjs");
+const { PAUSED, noFaults, open, price, reads, row, status, withServer } = require("./page.cjs");
+
+const value = (page, name) => page.locator(`.legend [data-value="${name}"]`);
+
+/** Waits until the legend of the chart has the values of the server's newest bar. */
+async function isRight(page, address, symbol, interval) {
+  const { bars } = await ask(address, `bars/${symbol}?interval=${interval}&limit=1`);
+  for (const name of ["open", "high", "low", "close"]) await reads(value(page, name), price(bars[0][name]));
+  return bars[0];
+}
+
+module.exports = {
+  "a symbol opens beside the table on a connection of its own, follows, and is closed by Esc": (browser) => withServer(PAUSED, async (address) => {
+    await control(address, { action: "step", events: 300 });
+    const page = await open(browser, address);
+    await row(page, "AAPL").waitFor();
+    await page.getByRole("grid").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    // There are few minutes, so the chart begins with seconds.
+    await isRight(page, address, "AAPL", "1s");
+    assert.match(page.url(), /symbol=AAPL/);
+    const [table, detail] = page.sockets.map(({ sent }) => sent.find(({ action }) => action === "subscribe"));
+    assert.deepEqual([table.symbols, table.interval_ms], [["*"], 250]);
+    assert.deepEqual([detail.symbols, detail.interval_ms ?? 0], [["AAPL"], 0]);
+
+    await control(address, { action: "step", events: 300 });
+    await isRight(page, address, "AAPL", "1s");
+    const { events } = await ask(address, "events?symbols=AAPL&channels=trades&limit=10000");
+    const newest = page.locator(".trades li").first();
+    await reads(newest.locator(".price"), price(events.at(-1).price));
+    await reads(newest.locator(".size"), events.at(-1).size.toLocaleString("en-US"));
+
+    await page.getByRole("button", { name: "1m", exact: true }).click();
+    await isRight(page, address, "AAPL", "1m");
+    assert.match(page.url(), /interval=1m/);
+    await page.keyboard.press("Escape");
+    await page.locator("tp-detail").waitFor({ state: "detached" });
+    assert.doesNotMatch(page.url(), /symbol=/);
+    noFaults(page, address);
+  }),
+
+  "all files of the dashboard together have at most 120 KB, compressed": (browser) => withServer(PAUSED, async (address) => {
+    await control(address, { action: "step", events: 300 });
+    const page = await browser.newPage();
+    const sizes = [];
+    page.on("requestfinished", async (request) => {
+      if (!/api/.test(request.url())) sizes.push(request.sizes());
+    });
+    await page.goto(`http://${address}/?symbols=*&symbol=AAPL`);
+    await page.locator(".legend b").first().waitFor();
+    await page.locator(".chart canvas").first().waitFor();
+    const total = (await Promise.all(sizes)).reduce((sum, { responseBodySize }) => sum + responseBodySize, 0);
+    assert.ok(total > 30_000 && total <= 120_000, String(total));
+  }),
+
+  "a symbol has a page of its own": (browser) => withServer(PAUSED, async (address) => {
+    await control(address, { action: "step", events: 300 });
+    const page = await open(browser, address, "?symbol=MSFT&interval=5m");
+    await isRight(page, address, "MSFT", "5m");
+    assert.equal(await page.getByRole("grid").count(), 0);
+    assert.equal(page.sockets.length, 1);
+    await page.getByRole("link", { name: "All symbols" }).click();
+    await row(page, "NVDA").waitFor();
+    noFaults(page, address);
+  }),
+
+  "the chart follows a running feed, bar by bar": (browser) => withServer(["--feed", "replay", "feeds/ticks.csv", "--speed", "10"], async (address) => {
+    const page = await open(browser, address, "?symbols=*&symbol=AAPL&interval=1s");
+    const time = page.locator(".legend time");
+    await time.waitFor();
+    const first = await time.innerText();
+    await page.waitForFunction((before) => document.querySelector(".legend time").textContent > before, first);
+    await control(address, { action: "speed", speed: "max" });
+    await status(page, "Ended");
+    const bar = await isRight(page, address, "AAPL", "1s");
+    await reads(value(page, "volume"), bar.volume.toLocaleString("en-US"));
+    noFaults(page, address);
+  }),
+};
