@@ -364,7 +364,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_skip_to_a_moment_leaves_a_short_wait_before_it() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
+        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND), Hours::AllDay);
         schedule.due(time("14:30:00"));
         schedule.due(time("14:30:04"));
 
