@@ -120,11 +120,18 @@ fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
     (0..words.len()).take_while(is_part).map(|index| words[index]).collect()
 }
 
-/// Returns whether a word is the month of a contract, as `NinjaTrader` writes it: `03-24`.
+/// Returns whether a word is the month of a contract: `03-24`, as `NinjaTrader` writes it, or `MAR24`.
 fn is_contract_month(word: &str) -> bool {
-    let (month, year) = word.split_once('-').unwrap_or_default();
     let is_two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_two_digits(month) && is_two_digits(year) && ("01"..="12").contains(&month)
+    let is_month = |text: &str| is_two_digits(text) && ("01"..="12").contains(&text);
+    match (word.split_once('-'), word.split_at_checked(3)) {
+        (Some((month, year)), _) => is_month(month) && is_two_digits(year),
+        (None, Some((month, year))) => {
+            let is_upper = month.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_upper && time::month(month.as_bytes()).is_some() && is_two_digits(year)
+        }
+        (None, None) => false,
+    }
 }
 
 /// Returns the last words of a LEAN file name, if they describe a contract. The words for a future are a
@@ -169,6 +176,24 @@ pub fn distinct_words(path: &str) -> Vec<String> {
     let name = without_copy_mark(stem(path)).to_lowercase();
     let words = name.split(['_', '-', ',', ' ', '+', '.']);
     words.filter(|word| is_name(word) && !is_period(word)).map(str::to_owned).collect()
+}
+
+/// Returns whether a folder of a path names the kind of instrument, as the trading engine LEAN does.
+/// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
+pub fn has_lean_kind(path: &str) -> bool {
+    const KINDS: [&str; 10] = [
+        "equity",
+        "option",
+        "indexoption",
+        "futureoption",
+        "crypto",
+        "cryptofuture",
+        "forex",
+        "cfd",
+        "future",
+        "index",
+    ];
+    path.rsplit('/').skip(1).any(|folder| KINDS.contains(&folder))
 }
 
 /// Returns whether a path is one of the trading engine LEAN, which counts times of day in milliseconds.
@@ -238,11 +263,12 @@ fn is_number_of_a_symbol(word: &str) -> bool {
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Returns whether a word is the name of a month, a quarter such as `2024q1`, or the number of a part.
+/// Returns whether a word is the name of a month, a quarter such as `2024q1`, or the number of a part. A month with
+/// two digits is no period, because it may be the month of a contract (`mar24`).
 fn is_period(word: &str) -> bool {
     let digits = |c: char| c.is_ascii_digit();
     let unit = word.trim_matches(digits);
-    time::month(unit.as_bytes()).is_some()
+    time::month(unit.as_bytes()).is_some() && word.len() - unit.len() != 2
         || unit.len() < word.len()
             && ["q", "y", "v", "p", "part", "t", "vol", "no", "utc", "gmt"].contains(&unit)
 }
@@ -305,6 +331,8 @@ mod tests {
             ("EURUSD 60 min.csv", "EURUSD"),
             ("EURUSD 1000.csv", "EURUSD"),
             ("ES 03-24.Last.txt", "ES_03-24"),
+            ("CL MAR24.csv", "CL_MAR24"),
+            ("CL Mar24.csv", "CL"),
             ("ES 13-24.Last.txt", "ES"),
             ("BTC-27JUN25-100000-C.csv", "BTC-27JUN25-100000-C"),
             ("BTC_USDT-202401.csv", "BTC_USDT"),
@@ -374,6 +402,7 @@ mod tests {
         }
         for (one, other) in [
             ("CFE_F24_VX.csv", "CFE_G24_VX.csv"),
+            ("CL_MAR24.csv", "CL_APR24.csv"),
             ("CRUDE_W.csv", "CRUDE_W_mini.csv"),
             ("CRUDE_W.csv", "CRUDE_ICE.csv"),
         ] {

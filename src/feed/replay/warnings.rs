@@ -1,6 +1,6 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::layout::{TimeColumns, Values};
+use super::layout::{NumberRule, TimeColumns, Values};
 use super::number::DecimalSign;
 use super::path;
 use super::plan::Plan;
@@ -20,7 +20,7 @@ const REPEATED_ONE_IN: u64 = 10;
 /// was assumed of the times.
 pub fn warnings(plan: &Plan) -> Vec<String> {
     let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan), repeated_times(plan)];
-    let numbers = [decimal_sign(plan), running_total(plan), price_jump(plan)];
+    let numbers = [decimal_sign(plan), lean_scale(plan), running_total(plan), price_jump(plan)];
     suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).chain(plan.assumed.clone()).collect()
 }
 
@@ -104,6 +104,19 @@ fn decimal_sign(plan: &Plan) -> Option<String> {
     Some(format!(
         "no number shows whether the comma in `{number}` {meaning}, as is assumed (set it by --decimal)"
     ))
+}
+
+/// Returns a warning if a layout of the trading engine LEAN is configured, and the path does not say whether the
+/// file is one of equities, whose prices LEAN scales.
+fn lean_scale(plan: &Plan) -> Option<String> {
+    let is_lean = plan.settings.layout.is_some() && plan.layout.number_rule == NumberRule::Lean;
+    let is_open = is_lean && plan.settings.price_scale.is_none();
+    let is_unknown = is_open && !path::has_lean_kind(&plan.part.virtual_path());
+    is_unknown.then(|| {
+        "no folder of the path names the kind of instrument, so prices are read as they are (LEAN writes those of \
+         equities in units of 0.0001: --price-scale 4)"
+            .to_owned()
+    })
 }
 
 fn running_total(plan: &Plan) -> Option<String> {
