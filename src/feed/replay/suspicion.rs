@@ -7,14 +7,14 @@ use super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
-const INSTRUMENTS: &str = "ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+const INSTRUMENTS: &str = "scrip tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
     sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
     instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
     mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
     股票代码 证券代码 合约代码 代码 股票名称 证券名称 名称 銘柄 銘柄コード 証券コード 종목 종목명 종목번호 тикер инструмент";
 
 /// Normalized names of columns that tell apart the contracts or series of one instrument.
-const CONTRACTS: &str = "expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
+const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor delivery expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
     maturitydate strike strikepr strikeprice right optiontype optiontyp opttype putcall callput cp cpflag series \
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 

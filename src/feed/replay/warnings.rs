@@ -97,12 +97,13 @@ fn repeated_times(plan: &Plan) -> Option<String> {
 fn decimal_sign(plan: &Plan) -> Option<String> {
     let Plan { scan, layout, settings, .. } = plan;
     let number = scan.ambiguous_number.as_ref().filter(|_| settings.decimal.is_none())?;
-    let meaning = match layout.numbers.decimal {
-        DecimalSign::Comma => "is the decimal sign",
-        DecimalSign::Point => "separates thousands",
+    let (sign, meaning) = match (layout.numbers.decimal, number.contains(',')) {
+        (DecimalSign::Comma, true) => ("comma", "is the decimal sign"),
+        (DecimalSign::Comma, false) => ("point", "separates thousands"),
+        (DecimalSign::Point, _) => ("comma", "separates thousands"),
     };
     Some(format!(
-        "no number shows whether the comma in `{number}` {meaning}, as is assumed (set it by --decimal)"
+        "no number shows whether the {sign} in `{number}` {meaning}, as is assumed (set it by --decimal)"
     ))
 }
 

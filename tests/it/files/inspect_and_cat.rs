@@ -202,8 +202,8 @@ async fn a_first_row_that_is_too_long_is_counted_like_others() {
 #[tokio::test]
 async fn prices_and_times_that_are_hardly_right_are_warned_of() {
     let days_and_one_twice = |days: u32| {
-        let rows: String = (1..=days).map(|day| format!("2024-01-{day:02},1\n")).collect();
-        format!("date,close\n{rows}2024-01-{days:02},1\n")
+        let rows: Vec<String> = (1..=days).chain([days]).map(|day| format!("2024-01-{day:02},1\n")).collect();
+        format!("date,close\n{}", rows.concat())
     };
     let bars = "date,close\n2024-01-02,1\n2024-01-02,2\n".to_owned() + &"2024-01-03,2\n".repeat(2);
     let files = Files::new(&[

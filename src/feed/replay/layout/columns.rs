@@ -195,6 +195,14 @@ impl Columns {
                 _ => self.indices[*role as usize] = Some(index_of(column).ok_or(*role)?),
             }
         }
+        // A configured column has no other role that nobody configured.
+        let configured: Vec<usize> = map.0.keys().filter_map(|role| self.get(*role)).collect();
+        for role in Role::all().filter(|role| !map.0.contains_key(role)) {
+            let is_time = [Role::Date, Role::TimeOfDay].contains(&role);
+            if !is_time && self.get(role).is_some_and(|column| configured.contains(&column)) {
+                self.indices[role as usize] = None;
+            }
+        }
         Ok(self)
     }
 

@@ -393,7 +393,15 @@ fn only_trades(
     // Bids are not searched for, because `b` may mean a buyer.
     const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
-    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
+    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
+    let is_cancelled = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        cells.any(|cell| normal(cell).starts_with("cancel"))
+    };
+    let of_orders = ["action", "event", "status", "orderstatus"];
+    if (0..names.len()).any(|column| of_orders.contains(&&*names[column]) && is_cancelled(column)) {
+        return Err(LayoutError::Unfit("orders", "orders, some of them cancelled"));
+    }
     let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
