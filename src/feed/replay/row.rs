@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
 use super::cells::Cells;
 use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
@@ -135,7 +137,14 @@ impl Layout {
                 plausible(bar, !self.has_adjusted_close).map(|bar| (Payload::Bar(bar), None))
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
-                let (bid, ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
+                let (mut bid, mut ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
+                let is_none = |price: &Option<Price>| {
+                    price.is_some_and(|price| price.0.is_sign_negative() && price.0 == Decimal::NEGATIVE_ONE)
+                };
+                // Interactive Brokers writes -1 for "no quote".
+                if is_none(&bid) && is_none(&ask) {
+                    (bid, ask) = (None, None);
+                }
                 let quote = if bid.is_some() || ask.is_some() {
                     let (bid_size, ask_size) = (self.size(row, *bid_size)?, self.size(row, *ask_size)?);
                     Some(Payload::Quote(Quote { bid, bid_size, ask, ask_size }))

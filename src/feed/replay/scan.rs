@@ -39,7 +39,7 @@ pub struct Scan {
     pub forbids_fixed_point: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
-    /// Whether the sizes of trades are the volume of the day so far.
+    /// Whether the sizes of trades, or the volumes of bars, are the volume of the day so far.
     pub has_running_total: bool,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,

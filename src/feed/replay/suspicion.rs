@@ -152,6 +152,20 @@ fn bar_price(name: &str) -> Option<Role> {
     }
 }
 
+/// Returns whether the name of a column with times may give their zone.
+pub fn names_a_zone(name: &str) -> bool {
+    const ZONES: [&str; 28] = [
+        "cet", "cest", "est", "edt", "et", "cst", "cdt", "ct", "mst", "pst", "pdt", "pt", "bst", "ist",
+        "jst", "kst", "hkt", "sgt", "msk", "aest", "eastern", "london", "york", "ny", "tokyo", "berlin",
+        "paris", "kolkata",
+    ];
+    let is_utc = |word: &String| matches!(word.as_str(), "utc" | "gmt");
+    let words = words(name);
+    let has_brackets = name.contains('(') || name.contains('[');
+    let names_utc = words.last().is_some_and(is_utc);
+    !names_utc && (has_brackets || words.iter().any(|word| ZONES.contains(&word.as_str())))
+}
+
 /// Splits a column name into words in lower case, at punctuation and before capital letters.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -215,6 +229,24 @@ mod tests {
             suspicion("time,bid,ask,Opening price,Low price", "High price"),
             Some(Suspicion::BarPrice(Role::High))
         );
+    }
+
+    #[test]
+    fn the_name_of_a_column_with_times_may_give_their_zone() {
+        for name in [
+            "Time (ET)",
+            "Time [Europe/Berlin]",
+            "time_cet",
+            "Time IST",
+            "Trade Time (UTC+9)",
+            "timestamp_ny",
+        ] {
+            assert!(names_a_zone(name), "{name}");
+        }
+        for name in ["Time", "timestamp", "time_utc", "Time (UTC)", "Gmt time", "date", "best_time", "event"]
+        {
+            assert!(!names_a_zone(name), "{name}");
+        }
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Columns {
             columns.indices[Role::Time as usize] = index;
         }
         if columns.get(Role::Volume).is_none() {
-            let volumes = (0..names.len()).filter(|column| is_volume_in(&names[*column]));
+            let volumes = (0..names.len())
+                .filter(|column| is_volume_in(&names[*column]) && quote_rank(&names[*column]) < 3);
             columns.indices[Role::Volume as usize] = volumes.min_by_key(|column| quote_rank(&names[*column]));
         }
         for role in [Role::Bid, Role::BidSize, Role::Ask, Role::AskSize] {

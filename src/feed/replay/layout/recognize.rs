@@ -249,7 +249,13 @@ fn finish(
     let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
     let is_twice = |column: &usize| {
         let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
-        names.len() > *column && others.any(|other| !is_equal(*column, other))
+        // pandas renames the second column of one name: `Close.1`.
+        let raw =
+            |column: usize| header.and_then(|line| lines[line].get(column)).map(|cell| cell.trim_ascii());
+        let renamed = raw(*column).map(|name| [name, b".1"].concat());
+        let is_renamed = |other: usize| renamed.is_some() && raw(other) == renamed.as_deref();
+        names.len() > *column
+            && (others.any(|other| !is_equal(*column, other)) || (0..names.len()).any(is_renamed))
     };
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
