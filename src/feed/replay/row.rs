@@ -138,11 +138,7 @@ impl Layout {
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
                 let (mut bid, mut ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
-                let is_none = |price: &Option<Price>| {
-                    price.is_some_and(|price| price.0.is_sign_negative() && price.0 == Decimal::NEGATIVE_ONE)
-                };
-                // Interactive Brokers writes -1 for "no quote".
-                if is_none(&bid) && is_none(&ask) {
+                if bid.is_some_and(|bid| bid.0.is_sign_negative()) && is_no_quote(bid, ask) {
                     (bid, ask) = (None, None);
                 }
                 let quote = if bid.is_some() || ask.is_some() {
@@ -192,6 +188,13 @@ impl Layout {
             _ => self.numbers.size(cell),
         }
     }
+}
+
+/// Returns whether the bid and the ask are -1, as Interactive Brokers writes for "no quote".
+#[cold]
+fn is_no_quote(bid: Option<Price>, ask: Option<Price>) -> bool {
+    let is_none = |price: Option<Price>| price.is_some_and(|price| price.0 == Decimal::NEGATIVE_ONE);
+    is_none(bid) && is_none(ask)
 }
 
 fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
