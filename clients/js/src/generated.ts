@@ -268,13 +268,13 @@ export interface FeedStatus {
   events: number;
   /** The files of a replay, as the configuration names them. */
   files?: string[];
-  /** The market time of the first event in the files. */
+  /** The market time of the first of these rows. */
   first?: Time;
   /** The kind. */
   kind: FeedKind;
   /** How late the newest events were, in milliseconds. */
   lag_ms?: number;
-  /** The market time of the last event in the files. */
+  /** The market time of the last of these rows. */
   last?: Time;
   /** Whether a replay starts again at its end. */
   loop?: boolean;
@@ -284,7 +284,7 @@ export interface FeedStatus {
   position?: Time;
   /** The number of events in the last second. */
   rate: number;
-  /** The number of rows in the files of a replay. */
+  /** The number of rows of a replay, from `--from` to `--to`. */
   rows?: number;
   /** The seed of a simulation. */
   seed?: number;

@@ -19,6 +19,8 @@ pub struct NumberEvidence {
     commas: u64,
     /// A number whose comma may be the decimal sign or separate thousands.
     ambiguous: Option<String>,
+    /// A number whose point may be the decimal sign or separate thousands.
+    ambiguous_point: Option<String>,
 }
 
 impl NumberEvidence {
@@ -53,6 +55,9 @@ impl NumberEvidence {
                 None if has_comma && self.ambiguous.is_none() && is_number(cell) => {
                     self.ambiguous = Some(excerpt(cell));
                 }
+                None if !has_comma && self.ambiguous_point.is_none() && is_number(cell) => {
+                    self.ambiguous_point = Some(excerpt(cell));
+                }
                 None => {}
             }
         }
@@ -73,9 +78,11 @@ impl NumberEvidence {
         self.has_point
     }
 
-    /// Returns a number with a comma that no other number explains.
-    pub fn unexplained(self) -> Option<String> {
-        self.ambiguous.filter(|_| self.points == self.commas)
+    /// Returns a number with a comma that no other number explains. If `decimal`, the assumed decimal sign, is a
+    /// comma, a number with a point is as good.
+    pub fn unexplained(self, decimal: DecimalSign) -> Option<String> {
+        let point = self.ambiguous_point.filter(|_| decimal == DecimalSign::Comma);
+        self.ambiguous.or(point).filter(|_| self.points == self.commas)
     }
 }
 
@@ -122,7 +129,10 @@ mod tests {
         assert!(evidence(false, &["1,234;2"]).is_open());
         assert!(!evidence(false, &["1,234;2.5"]).is_open());
         assert!(evidence(false, &["1,5;2.5"]).is_open());
-        assert_eq!(evidence(false, &["1,234;2"]).unexplained().as_deref(), Some("1,234"));
-        assert_eq!(evidence(false, &["1,234;2.5"]).unexplained(), None);
+        let unexplained = |lines, decimal| evidence(false, lines).unexplained(decimal);
+        assert_eq!(unexplained(&["1,234;2"], DecimalSign::Point).as_deref(), Some("1,234"));
+        assert_eq!(unexplained(&["1,234;2.5"], DecimalSign::Point), None);
+        assert_eq!(unexplained(&["1.234;2"], DecimalSign::Comma).as_deref(), Some("1.234"));
+        assert_eq!(unexplained(&["1.234;2"], DecimalSign::Point), None);
     }
 }

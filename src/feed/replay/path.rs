@@ -7,7 +7,8 @@ use crate::market::Symbol;
 const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
     bybit candles candlestick coinbase copy csv currency daily dat data dataset deribit download equity export fx historical \
     historicaldata historicalprices historicalquotes history hour hourly huobi intraday klines kopie kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
-    quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터";
+    quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 ibkr us yahoo stooq fxcm polygon schwab alpaca close result results output final new \
+    sheet1 mappe1 feuil1 my test1";
 
 /// Currencies that may be the second half of a currency pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
@@ -120,11 +121,18 @@ fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
     (0..words.len()).take_while(is_part).map(|index| words[index]).collect()
 }
 
-/// Returns whether a word is the month of a contract, as `NinjaTrader` writes it: `03-24`.
+/// Returns whether a word is the month of a contract: `03-24`, as `NinjaTrader` writes it, or `MAR24`.
 fn is_contract_month(word: &str) -> bool {
-    let (month, year) = word.split_once('-').unwrap_or_default();
     let is_two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_two_digits(month) && is_two_digits(year) && ("01"..="12").contains(&month)
+    let is_month = |text: &str| is_two_digits(text) && ("01"..="12").contains(&text);
+    match (word.split_once('-'), word.split_at_checked(3)) {
+        (Some((month, year)), _) => is_month(month) && is_two_digits(year),
+        (None, Some((month, year))) => {
+            let is_upper = month.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_upper && time::month(month.as_bytes()).is_some() && is_two_digits(year)
+        }
+        (None, None) => false,
+    }
 }
 
 /// Returns the last words of a LEAN file name, if they describe a contract. The words for a future are a
@@ -166,9 +174,31 @@ fn bar_length(minutes: i64) -> i64 {
 /// Returns what is left of a file name without the words that may differ between files of one symbol: dates,
 /// periods, marks of a copy, and [`OTHER_WORDS`].
 pub fn distinct_words(path: &str) -> Vec<String> {
+    // Bids and asks of one instrument are two sequences of prices.
+    let side = path.rsplit(['/', '_', '-', '.', ' ']).find(|word| is_among("bid ask", word));
     let name = without_copy_mark(stem(path)).to_lowercase();
+    let is_strike = |word: &str| word.len() == 4 && is_number_of_a_symbol(word);
     let words = name.split(['_', '-', ',', ' ', '+', '.']);
-    words.filter(|word| is_name(word) && !is_period(word)).map(str::to_owned).collect()
+    let words = words.filter(|word| is_name(word) && !is_period(word) || is_strike(word));
+    words.chain(side).map(str::to_lowercase).collect()
+}
+
+/// Returns whether a folder of a path names the kind of instrument, as the trading engine LEAN does.
+/// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
+pub fn has_lean_kind(path: &str) -> bool {
+    const KINDS: [&str; 10] = [
+        "equity",
+        "option",
+        "indexoption",
+        "futureoption",
+        "crypto",
+        "cryptofuture",
+        "forex",
+        "cfd",
+        "future",
+        "index",
+    ];
+    path.rsplit('/').skip(1).any(|folder| KINDS.contains(&folder))
 }
 
 /// Returns whether a path is one of the trading engine LEAN, which counts times of day in milliseconds.
@@ -240,11 +270,12 @@ fn is_number_of_a_symbol(word: &str) -> bool {
 
 /// Returns whether a word is the name of a month, a quarter such as `2024q1`, or the number of a part.
 fn is_period(word: &str) -> bool {
-    let digits = |c: char| c.is_ascii_digit();
-    let unit = word.trim_matches(digits);
-    time::month(unit.as_bytes()).is_some()
-        || unit.len() < word.len()
-            && ["q", "y", "v", "p", "part", "t", "vol", "no", "utc", "gmt"].contains(&unit)
+    let unit = word.trim_matches(|c: char| c.is_ascii_digit());
+    let digits = word.len() - unit.len();
+    // `mar24` may be the month of a contract, and `10y` the length of a bond.
+    time::month(unit.as_bytes()).is_some() && digits != 2
+        || unit == "y" && digits == 4
+        || unit.len() < word.len() && ["q", "v", "p", "part", "t", "vol", "no", "utc", "gmt"].contains(&unit)
 }
 
 fn is_among(words: &str, word: &str) -> bool {
@@ -256,9 +287,13 @@ fn is_among(words: &str, word: &str) -> bool {
 fn is_interval(word: &str) -> bool {
     const UNITS: [&str; 13] =
         ["s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day", "w", "week", "mn"];
+    /// The lengths of bars whose unit stands in front.
+    const UNIT_FIRST: &str =
+        "s1 s5 s10 s15 s30 m1 m2 m3 m4 m5 m6 m10 m12 m15 m20 m30 h1 h2 h3 h4 h6 h8 h12 d1 w1 mn1";
     let word = word.to_ascii_lowercase();
-    let unit = word.trim_matches(|c: char| c.is_ascii_digit());
-    unit.len() < word.len() && UNITS.contains(&unit)
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    // `H24` is the month of a contract.
+    unit.len() < word.len() && UNITS.contains(&unit) || is_among(UNIT_FIRST, &word)
 }
 
 #[cfg(test)]
@@ -305,6 +340,8 @@ mod tests {
             ("EURUSD 60 min.csv", "EURUSD"),
             ("EURUSD 1000.csv", "EURUSD"),
             ("ES 03-24.Last.txt", "ES_03-24"),
+            ("CL MAR24.csv", "CL_MAR24"),
+            ("CL Mar24.csv", "CL"),
             ("ES 13-24.Last.txt", "ES"),
             ("BTC-27JUN25-100000-C.csv", "BTC-27JUN25-100000-C"),
             ("BTC_USDT-202401.csv", "BTC_USDT"),
@@ -374,6 +411,13 @@ mod tests {
         }
         for (one, other) in [
             ("CFE_F24_VX.csv", "CFE_G24_VX.csv"),
+            ("CL_MAR24.csv", "CL_APR24.csv"),
+            ("ES_H24.csv", "ES_M24.csv"),
+            ("SPY_4700.csv", "SPY_4800.csv"),
+            ("UST_2Y.csv", "UST_10Y.csv"),
+            ("EURUSD_BID.csv", "EURUSD_ASK.csv"),
+            ("ES 03-24.Last.txt", "ES 03-24.Bid.txt"),
+            ("bid/EURUSD.csv", "ask/EURUSD.csv"),
             ("CRUDE_W.csv", "CRUDE_W_mini.csv"),
             ("CRUDE_W.csv", "CRUDE_ICE.csv"),
         ] {

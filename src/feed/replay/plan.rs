@@ -145,13 +145,6 @@ impl Plan {
         if *has_local_times && self.settings.zone.is_none() {
             info!(file = %self.part, "its times have no zone, so UTC is assumed (--tz sets another)");
         }
-        let says_a_zone = |name: &&String| name.contains('(');
-        let names =
-            self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay));
-        let mut names = names.filter_map(|(_, column)| self.names.get(column));
-        if let (true, None, Some(column)) = (*has_local_times, &self.settings.zone, names.find(says_a_zone)) {
-            warn!(file = %self.part, column, "the column's name may give the zone of its times (set it by --tz)");
-        }
         if times.is_date_order_assumed {
             let read = times.times.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");

@@ -33,6 +33,7 @@ pub struct Reading {
     pub minutes: u64,
     last: Option<i64>,
     has_local_times: bool,
+    has_named_times: bool,
     precision: Precision,
     /// The first name of a zone that is not known.
     unknown_zone: Option<String>,
@@ -133,6 +134,7 @@ impl Reading {
             minutes: 0,
             last: None,
             has_local_times: false,
+            has_named_times: false,
             precision: Precision::Day,
             unknown_zone: None,
         }
@@ -157,6 +159,7 @@ impl Reading {
         };
         self.readable += 1;
         self.has_local_times |= matches!(stamp, Stamp::Local(_));
+        self.has_named_times |= matches!(stamp, Stamp::Named(_));
         self.precision = self.precision.max(Precision::of(stamp.nanos()));
         Ok(stamp)
     }
@@ -189,7 +192,9 @@ impl Reading {
             order,
             span: run.span,
             extent: run.extent,
-            has_local_times: self.has_local_times,
+            // A name that stands for no zone of its own stands for the configured zone.
+            has_local_times: self.has_local_times
+                || self.has_named_times && run.zones.names().next().is_none(),
             precision: self.precision,
             repeated: run.zones.repeated(),
             moved: run.zones.moved(),

@@ -354,6 +354,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_may_begin_on_the_evening_before_if_its_first_time_is_at_four_or_later() {
+        let evening = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            let read = times_of_day(&lines);
+            (read.times.evening.map(|evening| evening / HOUR), read.order)
+        };
+
+        assert_eq!(evening(&["16:00:00", "16:30:00", "09:00:00"]), (Some(16), Order::Ascending));
+        assert_eq!(evening(&["18:30:00", "18:00:00", "09:00:00"]), (None, Order::Descending));
+        assert_eq!(evening(&["15:59:59", "16:30:00", "09:00:00"]), (None, Order::Unsorted));
+        assert_eq!(evening(&["16:00:00", "09:00:00", "08:00:00", "10:00:00"]), (None, Order::Unsorted));
+        assert_eq!(evening(&["16:00:00", "16:30:00"]), (None, Order::Ascending));
+    }
+
+    #[test]
     fn up_to_one_row_in_a_hundred_may_be_unreadable() {
         let with_bad = |bad: usize| {
             let mut lines: Vec<String> = (0..200).map(|row| (34_200 + row % 60).to_string()).collect();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
 use super::cells::Cells;
 use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
@@ -135,7 +137,10 @@ impl Layout {
                 plausible(bar, !self.has_adjusted_close).map(|bar| (Payload::Bar(bar), None))
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
-                let (bid, ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
+                let (mut bid, mut ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
+                if bid.is_some_and(|bid| bid.0.is_sign_negative()) && is_no_quote(bid, ask) {
+                    (bid, ask) = (None, None);
+                }
                 let quote = if bid.is_some() || ask.is_some() {
                     let (bid_size, ask_size) = (self.size(row, *bid_size)?, self.size(row, *ask_size)?);
                     Some(Payload::Quote(Quote { bid, bid_size, ask, ask_size }))
@@ -183,6 +188,13 @@ impl Layout {
             _ => self.numbers.size(cell),
         }
     }
+}
+
+/// Returns whether the bid and the ask are -1, as Interactive Brokers writes for "no quote".
+#[cold]
+fn is_no_quote(bid: Option<Price>, ask: Option<Price>) -> bool {
+    let is_none = |price: Option<Price>| price.is_some_and(|price| price.0 == Decimal::NEGATIVE_ONE);
+    is_none(bid) && is_none(ask)
 }
 
 fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {

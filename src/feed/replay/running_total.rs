@@ -1,5 +1,5 @@
-//! Recognizes a running total among the sizes of trades: the volume of the day so far. Such a size only ever
-//! grows during a day.
+//! Recognizes a running total among the sizes of trades or the volumes of bars: the volume of the day so far.
+//! It only ever grows during a day.
 
 use std::collections::HashMap;
 
@@ -32,10 +32,14 @@ pub struct RunningTotal {
 }
 
 impl RunningTotal {
-    /// Adds the size of a judged trade. `day` is a number for the day of the trade.
+    /// Adds the size of a judged trade, or the volume of a judged bar. `day` is a number for its day.
     pub fn observe(&mut self, symbol: &Symbol, day: i64, payload: &Payload) {
-        let Payload::Trade(trade) = payload else { return };
-        let Some(size) = trade.size else { return };
+        let size = match payload {
+            Payload::Trade(trade) => trade.size,
+            Payload::Bar(bar) => bar.volume,
+            Payload::Quote(_) => None,
+        };
+        let Some(size) = size else { return };
         let Some(last) = self.last.get_mut(symbol) else {
             if self.last.len() < MAX_SYMBOLS {
                 self.last.insert(symbol.clone(), (day, size.0));
@@ -47,7 +51,10 @@ impl RunningTotal {
             self.pairs += 1;
             self.rises += u64::from(before < size.0);
             self.falls += u64::from(before > size.0);
-            self.large += u64::from(size.0 - before >= before / SMALL_PART);
+            // Later pairs do not need the comparison, which takes long.
+            if self.pairs < MANY_PAIRS {
+                self.large += u64::from(size.0 - before >= before / SMALL_PART);
+            }
         }
     }
 

@@ -37,9 +37,9 @@ pub struct Scan {
     pub decimal: Option<DecimalSign>,
     /// Whether a price has a point, which prices in fixed point never have.
     pub forbids_fixed_point: bool,
-    /// A number whose comma may be the decimal sign or separate thousands; `None` if other numbers decide.
+    /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
-    /// Whether the sizes of trades are the volume of the day so far.
+    /// Whether the sizes of trades, or the volumes of bars, are the volume of the day so far.
     pub has_running_total: bool,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
@@ -160,12 +160,13 @@ fn scan_once(
             None => FeedError::NoTimes { path, line, found },
         });
     }
+    let decimal = judge.numbers.decimal(sniffed.dialect.delimiter);
     Ok(Attempt::Done(Box::new(Scan {
         rows,
         times,
-        decimal: judge.numbers.decimal(sniffed.dialect.delimiter),
+        decimal,
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
-        ambiguous_number: judge.numbers.unexplained(),
+        ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
         has_running_total: judge.total.is_one(judge.means_volume),
         price_jump: judge.jumps.first(),
         repeated_times,

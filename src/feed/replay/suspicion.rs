@@ -7,14 +7,14 @@ use super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
-const INSTRUMENTS: &str = "ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+const INSTRUMENTS: &str = "scrip tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
     sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
     instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
     mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
     股票代码 证券代码 合约代码 代码 股票名称 证券名称 名称 銘柄 銘柄コード 証券コード 종목 종목명 종목번호 тикер инструмент";
 
 /// Normalized names of columns that tell apart the contracts or series of one instrument.
-const CONTRACTS: &str = "expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
+const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor delivery expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
     maturitydate strike strikepr strikeprice right optiontype optiontyp opttype putcall callput cp cpflag series \
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
@@ -152,6 +152,20 @@ fn bar_price(name: &str) -> Option<Role> {
     }
 }
 
+/// Returns whether the name of a column with times may give their zone.
+pub fn names_a_zone(name: &str) -> bool {
+    const ZONES: [&str; 28] = [
+        "cet", "cest", "est", "edt", "et", "cst", "cdt", "ct", "mst", "pst", "pdt", "pt", "bst", "ist",
+        "jst", "kst", "hkt", "sgt", "msk", "aest", "eastern", "london", "york", "ny", "tokyo", "berlin",
+        "paris", "kolkata",
+    ];
+    let is_utc = |word: &String| matches!(word.as_str(), "utc" | "gmt");
+    let words = words(name);
+    let has_brackets = name.contains('(') || name.contains('[');
+    let names_utc = words.last().is_some_and(is_utc);
+    !names_utc && (has_brackets || words.iter().any(|word| ZONES.contains(&word.as_str())))
+}
+
 /// Splits a column name into words in lower case, at punctuation and before capital letters.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -215,6 +229,24 @@ mod tests {
             suspicion("time,bid,ask,Opening price,Low price", "High price"),
             Some(Suspicion::BarPrice(Role::High))
         );
+    }
+
+    #[test]
+    fn the_name_of_a_column_with_times_may_give_their_zone() {
+        for name in [
+            "Time (ET)",
+            "Time [Europe/Berlin]",
+            "time_cet",
+            "Time IST",
+            "Trade Time (UTC+9)",
+            "timestamp_ny",
+        ] {
+            assert!(names_a_zone(name), "{name}");
+        }
+        for name in ["Time", "timestamp", "time_utc", "Time (UTC)", "Gmt time", "date", "best_time", "event"]
+        {
+            assert!(!names_a_zone(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::layout::{TimeColumns, Values};
+use super::layout::{NumberRule, Role, TimeColumns, Values, normal};
 use super::number::DecimalSign;
 use super::path;
 use super::plan::Plan;
 use super::price_jumps::PriceJump;
-use super::reading::{Order, Precision};
+use super::reading::{Order, Precision, Read};
 use super::settings::Settings;
-use super::suspicion::Suspicion;
+use super::suspicion::{self, Suspicion};
 use crate::market::Time;
 
 /// An hour in nanoseconds.
@@ -19,8 +19,16 @@ const REPEATED_ONE_IN: u64 = 10;
 /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about what
 /// was assumed of the times.
 pub fn warnings(plan: &Plan) -> Vec<String> {
-    let times = [folder_day(plan), falling_times(plan), evening(plan), digits(plan), repeated_times(plan)];
-    let numbers = [decimal_sign(plan), running_total(plan), price_jump(plan)];
+    let times = [
+        folder_day(plan),
+        zone_in_name(plan),
+        falling_times(plan),
+        evening(plan),
+        digits(plan),
+        repeated_times(plan),
+    ];
+    let numbers =
+        [decimal_sign(plan), lean_scale(plan), running_total(plan), price_jump(plan), bars_of_quotes(plan)];
     suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).chain(plan.assumed.clone()).collect()
 }
 
@@ -28,7 +36,8 @@ fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
     let Plan { layout, unused, scan, settings, .. } = plan;
     let Settings { symbol, zone, .. } = &**settings;
     let is_open = |suspicion: &Suspicion| match suspicion {
-        Suspicion::Instrument | Suspicion::Contract => !layout.has_name_column() && symbol.is_none(),
+        Suspicion::Instrument => !layout.has_name_column() && symbol.is_none(),
+        Suspicion::Contract => symbol.is_none(),
         Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
         Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
         Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
@@ -57,9 +66,29 @@ fn folder_day(plan: &Plan) -> Option<String> {
     Some(format!("the times have no date, so the day {day} in the name of a folder is assumed"))
 }
 
+/// Returns a warning if the name of a column with local times may give their zone.
+fn zone_in_name(plan: &Plan) -> Option<String> {
+    let Plan { layout, names, scan, settings, .. } = plan;
+    let is_open = scan.times.has_local_times && settings.zone.is_none();
+    let is_time = |role: Role| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
+    let mut columns =
+        layout.uses().filter(|(role, _)| is_time(*role)).filter_map(|(_, column)| names.get(column));
+    let column = columns.find(|name| is_open && suspicion::names_a_zone(name))?;
+    Some(format!(
+        "the name of column `{column}` may give the zone of its times, which are read as UTC (set it by --tz)"
+    ))
+}
+
+/// Returns a warning if the times of day fall and rise in a file of one symbol, within a date.
 fn falling_times(plan: &Plan) -> Option<String> {
-    day_in_path(plan).filter(|_| plan.scan.times.order == Order::Unsorted)?;
-    Some("the times of day fall and rise, but all are read as times of one day".to_owned())
+    let Read { order, times, .. } = &plan.scan.times;
+    let is_of_one = day_in_path(plan).is_some()
+        || matches!(times.columns, TimeColumns::Two { .. }) && plan.symbol.is_some();
+    (is_of_one && *order == Order::Unsorted).then(|| {
+        "the times of day fall and rise, but all are read as times of their date (a session may begin on the evening \
+         before, or hours may lack AM and PM)"
+            .to_owned()
+    })
 }
 
 fn evening(plan: &Plan) -> Option<String> {
@@ -97,16 +126,49 @@ fn repeated_times(plan: &Plan) -> Option<String> {
 fn decimal_sign(plan: &Plan) -> Option<String> {
     let Plan { scan, layout, settings, .. } = plan;
     let number = scan.ambiguous_number.as_ref().filter(|_| settings.decimal.is_none())?;
-    let meaning = match layout.numbers.decimal {
-        DecimalSign::Comma => "is the decimal sign",
-        DecimalSign::Point => "separates thousands",
+    let (sign, meaning) = match (layout.numbers.decimal, number.contains(',')) {
+        (DecimalSign::Comma, true) => ("comma", "is the decimal sign"),
+        (DecimalSign::Comma, false) => ("point", "separates thousands"),
+        (DecimalSign::Point, _) => ("comma", "separates thousands"),
     };
     Some(format!(
-        "no number shows whether the comma in `{number}` {meaning}, as is assumed (set it by --decimal)"
+        "no number shows whether the {sign} in `{number}` {meaning}, as is assumed (set it by --decimal)"
     ))
 }
 
+/// Returns a warning if a layout of the trading engine LEAN is configured, and the path does not say whether the
+/// file is one of equities, whose prices LEAN scales.
+fn lean_scale(plan: &Plan) -> Option<String> {
+    let is_lean = plan.settings.layout.is_some() && plan.layout.number_rule == NumberRule::Lean;
+    let is_open = is_lean && plan.settings.price_scale.is_none();
+    let is_unknown = is_open && !path::has_lean_kind(&plan.part.virtual_path());
+    is_unknown.then(|| {
+        "no folder of the path names the kind of instrument, so prices are read as they are (LEAN writes those of \
+         equities in units of 0.0001: --price-scale 4)"
+            .to_owned()
+    })
+}
+
+/// Returns a warning if bars of bids and asks are read as quotes.
+fn bars_of_quotes(plan: &Plan) -> Option<String> {
+    let is_quote =
+        matches!(plan.layout.values, Values::Ticks { bid: Some(_), .. } | Values::Ticks { ask: Some(_), .. });
+    let is_high = |name: &str| ["bidhigh", "askhigh", "highbid", "highask"].contains(&name);
+    let column = plan.unused.iter().find(|column| is_high(&normal(column.name.as_bytes())))?;
+    is_quote.then(|| {
+        format!(
+            "column `{}` is not used: bars of bids and asks are read as the quote at their close",
+            column.name
+        )
+    })
+}
+
 fn running_total(plan: &Plan) -> Option<String> {
+    if plan.scan.has_running_total && matches!(plan.layout.values, Values::Bars { .. }) {
+        return Some(
+            "the volumes only ever grow during a day, so they may be the volume of the day so far".to_owned(),
+        );
+    }
     let is_dropped = matches!(plan.layout.values, Values::Ticks { size: None, .. });
     (plan.scan.has_running_total && is_dropped).then(|| {
         "the sizes only ever grow, so they are a running total, and the trades have no size (--map size=COLUMN reads them \

@@ -201,16 +201,22 @@ async fn a_first_row_that_is_too_long_is_counted_like_others() {
 
 #[tokio::test]
 async fn prices_and_times_that_are_hardly_right_are_warned_of() {
+    let days_and_one_twice = |days: u32| {
+        let rows: Vec<String> = (1..=days).chain([days]).map(|day| format!("2024-01-{day:02},1\n")).collect();
+        format!("date,close\n{}", rows.concat())
+    };
     let bars = "date,close\n2024-01-02,1\n2024-01-02,2\n".to_owned() + &"2024-01-03,2\n".repeat(2);
     let files = Files::new(&[
         ("JUMP.csv", "time,price\n2024-01-02T14:30:00Z,187.15\n2024-01-02T14:30:01Z,18716\n"),
         ("COMMA.csv", "time\tprice\n2024-01-02T14:30:00Z\t1,234\n2024-01-02T14:30:01Z\t1,235\n"),
         ("DAYS.csv", "date,price,size\n2024-01-02,59.81,1\n2024-01-02,59.82,2\n"),
         ("TWICE.csv", &bars),
-        ("FINE.csv", "date,close\n2024-01-02,1\n2024-01-03,2\n"),
+        ("FINE.csv", &days_and_one_twice(10)),
+        ("TENTH.csv", &days_and_one_twice(9)),
     ]);
 
-    let found = files.inspected(&["JUMP.csv", "COMMA.csv", "DAYS.csv", "TWICE.csv", "FINE.csv"]).await;
+    let found =
+        files.inspected(&["JUMP.csv", "COMMA.csv", "DAYS.csv", "TWICE.csv", "FINE.csv", "TENTH.csv"]).await;
 
     let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
     assert_eq!(
@@ -232,6 +238,9 @@ async fn prices_and_times_that_are_hardly_right_are_warned_of() {
                 "2 of 4 bars have the same time and symbol as the bar before: they may be of several instruments"
             ]),
             Value::Null,
+            json!([
+                "1 of 10 bars have the same time and symbol as the bar before: they may be of several instruments"
+            ]),
         ]
     );
 }

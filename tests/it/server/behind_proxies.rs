@@ -158,11 +158,19 @@ async fn no_request_fails_when_a_proxy_uses_its_connections_again() {
         let server = serve(config).await;
         let Some(proxy) = program.start(server.address(), &[scaled(program)]).await else { return };
         let mut client = KeptConnection::open(&proxy).await;
-        for _ in 0..10 {
-            assert_eq!(client.get("/healthz", NAME).await.0, 200);
+        // On a busy machine, HAProxy may already have replaced a connection that was idle for a second.
+        let mut is_alone = false;
+        for _ in 0..50 {
+            for _ in 0..10 {
+                assert_eq!(client.get("/healthz", NAME).await.0, 200);
+            }
+            let (_, metrics) = client.get("/metrics", NAME).await;
+            is_alone |= metrics.contains("\ntickerplant_connections 1\n");
+            if is_alone {
+                break;
+            }
         }
-        let (_, metrics) = client.get("/metrics", NAME).await;
-        assert!(metrics.contains("\ntickerplant_connections 1\n"), "the proxy has used its connection again");
+        assert!(is_alone, "the proxy has used its connection again");
 
         let mut clients = join_all((0..8).map(|_| KeptConnection::open(&proxy))).await;
         for pause in pauses.iter().chain(&[0]) {

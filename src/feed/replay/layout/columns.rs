@@ -110,7 +110,8 @@ impl Columns {
             columns.indices[Role::Time as usize] = index;
         }
         if columns.get(Role::Volume).is_none() {
-            let volumes = (0..names.len()).filter(|column| is_volume_in(&names[*column]));
+            let volumes = (0..names.len())
+                .filter(|column| is_volume_in(&names[*column]) && quote_rank(&names[*column]) < 3);
             columns.indices[Role::Volume as usize] = volumes.min_by_key(|column| quote_rank(&names[*column]));
         }
         for role in [Role::Bid, Role::BidSize, Role::Ask, Role::AskSize] {
@@ -193,6 +194,14 @@ impl Columns {
                     self.indices[Role::TimeOfDay as usize] = Some(index_of(time_of_day).ok_or(Role::Time)?);
                 }
                 _ => self.indices[*role as usize] = Some(index_of(column).ok_or(*role)?),
+            }
+        }
+        // A configured column has no other role that nobody configured.
+        let configured: Vec<usize> = map.0.keys().filter_map(|role| self.get(*role)).collect();
+        for role in Role::all().filter(|role| !map.0.contains_key(role)) {
+            let is_time = [Role::Date, Role::TimeOfDay].contains(&role);
+            if !is_time && self.get(role).is_some_and(|column| configured.contains(&column)) {
+                self.indices[role as usize] = None;
             }
         }
         Ok(self)

@@ -249,7 +249,13 @@ fn finish(
     let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
     let is_twice = |column: &usize| {
         let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
-        names.len() > *column && others.any(|other| !is_equal(*column, other))
+        // pandas renames the second column of one name: `Close.1`.
+        let raw =
+            |column: usize| header.and_then(|line| lines[line].get(column)).map(|cell| cell.trim_ascii());
+        let renamed = raw(*column).map(|name| [name, b".1"].concat());
+        let is_renamed = |other: usize| renamed.is_some() && raw(other) == renamed.as_deref();
+        names.len() > *column
+            && (others.any(|other| !is_equal(*column, other)) || (0..names.len()).any(is_renamed))
     };
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
@@ -393,7 +399,15 @@ fn only_trades(
     // Bids are not searched for, because `b` may mean a buyer.
     const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
-    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
+    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
+    let is_cancelled = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        cells.any(|cell| normal(cell).starts_with("cancel"))
+    };
+    let of_orders = ["action", "event", "status", "orderstatus"];
+    if (0..names.len()).any(|column| of_orders.contains(&&*names[column]) && is_cancelled(column)) {
+        return Err(LayoutError::Unfit("orders", "orders, some of them cancelled"));
+    }
     let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))

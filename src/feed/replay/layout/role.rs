@@ -79,7 +79,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Symbol,
         "symbol ticker tic mnemonic root code shortcode 종목코드 name instrument instrumentname sym pair \
-         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid \
+         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair \
          股票代码 证券代码 ativo market",
     ),
     (Role::Suffix, "suffix symbolsuffix"),
@@ -99,12 +99,18 @@ const NAMES: [(Role, &str); Role::COUNT] = [
         "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 wolumen stück",
     ),
     (Role::Bid, "bid bidprice bestbid bestbidprice bidpx bidclose geld kupno 매수 매수호가"),
-    (Role::BidSize, "bidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
-    (Role::Ask, "ask askprice bestask bestaskprice askpx offer offerprice askclose brief 매도 매도호가"),
-    (Role::AskSize, "asksize askqty bestaskqty askamount askvolume askvol offersize asksz"),
+    (Role::BidSize, "bidsize bidsiz bestbidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
+    (
+        Role::Ask,
+        "ask askprice bestask bestaskprice askpx offer offerprice offerpx bestoffer bestofferprice ofr askclose brief 매도 매도호가",
+    ),
+    (
+        Role::AskSize,
+        "asksize askqty bestaskqty askamount askvolume askvol offersize bestoffersize offerqty ofrsiz asksz",
+    ),
     (
         Role::Open,
-        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
+        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv ouverture",
     ),
     (
         Role::High,
@@ -121,7 +127,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Volume,
         "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 成交量 交易量 tickvolume qty",
+         wolumen wol obrót 거래량 出来高 売買高 成交量 交易量 tickvolume qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];

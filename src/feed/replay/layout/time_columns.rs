@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::role::Role;
 use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
-use crate::feed::replay::time::{self, DateOrder, Stamp};
+use crate::feed::replay::time::{self, DateOrder, MidnightUnit, Stamp};
 use crate::market::Time;
 
 /// Further arguments of the function [`find`], besides the columns and the rows.
@@ -166,8 +166,23 @@ fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     (of_cell - day(midnight)).abs() <= 1
 }
 
+/// Returns whether a cell is a time of day, or may count a unit of time since midnight.
 fn is_time_of_day(cell: &[u8]) -> bool {
-    time::time_of_day(cell).is_some()
+    time::time_of_day(cell).is_some() || is_count(cell)
+}
+
+/// Returns whether a cell is a whole number of at least three digits that may count a unit of time since midnight.
+fn is_count(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    let unit = match cell.len() {
+        3..=4 => MidnightUnit::Minutes,
+        5..=6 => MidnightUnit::Seconds,
+        7..=9 => MidnightUnit::Milliseconds,
+        10..=12 => MidnightUnit::Microseconds,
+        13..=15 => MidnightUnit::Nanoseconds,
+        _ => return false,
+    };
+    is_number(cell) && time::since_midnight(cell, unit).is_some()
 }
 
 fn is_number(cell: &[u8]) -> bool {

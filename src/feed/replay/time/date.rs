@@ -185,9 +185,9 @@ pub fn two(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// Converts a two-digit year to the year from 1970 to 2069 that ends with the same two digits.
+/// Converts a two-digit year to the year from 1950 to 2049 that ends with the same two digits.
 fn century(year: i64) -> i64 {
-    if year < 70 { 2000 + year } else { 1900 + year }
+    if year < 50 { 2000 + year } else { 1900 + year }
 }
 
 /// Returns the number of days since 1970-01-01; `None` if the date does not exist or its year is not in
@@ -239,8 +239,8 @@ mod tests {
             ("01/03/24", Mdy, "2024-01-03"),
             ("03.01.24", Dmy, "2024-01-03"),
             ("24-01-03", Ymd, "2024-01-03"),
-            ("01/03/70", Mdy, "1970-01-03"),
-            ("01/03/69", Mdy, "2069-01-03"),
+            ("01/03/50", Mdy, "1950-01-03"),
+            ("01/03/49", Mdy, "2049-01-03"),
             ("1/3/2024 12:00:00 AM", Mdy, "2024-01-03"),
             ("2024-01-03 00:00:00", Mdy, "2024-01-03"),
             ("02/29/2024", Mdy, "2024-02-29"),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// A date that begins with a four-digit year always means year, month, day. If a date ends with a four-digit
 /// year, `Ymd` means the usual order. The usual order is day first in a date with points, and month first in
-/// any other date. The two-digit years 70 to 99 mean 1970 to 1999, and the other two-digit years mean 2000 to
-/// 2069.
+/// any other date. The two-digit years 50 to 99 mean 1950 to 1999, and the other two-digit years mean 2000 to
+/// 2049.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DateOrder {

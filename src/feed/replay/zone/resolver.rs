@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::market::{Symbol, Time};
 
 const SECOND: i64 = 1_000_000_000;
+const HOUR: i64 = 3600 * SECOND;
 
 /// When clocks go back, an hour of local time occurs twice. A step back of at least this length, from one row
 /// to the next, separates the two occurrences. A smaller step back means that a row is out of order.
@@ -24,8 +25,8 @@ const STEP: i64 = 60 * SECOND;
 ///
 /// A file of hourly bars has two rows of each symbol with the same time in a repeated hour. So while all rows in
 /// a repeated hour have the same time, the second row of a symbol belongs to the second occurrence. This rule
-/// for equal times does not apply if earlier rows of one symbol had equal times, because trades often share a
-/// time.
+/// for equal times applies only if the row before the hour is whole hours away. It does not apply if earlier
+/// rows of one symbol had equal times, because trades often share a time.
 ///
 /// In a file with the latest row at the top, times fall from row to row. So the topmost row of a repeated
 /// hour belongs to the hour's second occurrence. In such a file, a step forward in time separates the two
@@ -142,6 +143,7 @@ impl Resolver {
     /// becomes the current range.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64, symbol: &Symbol) -> Option<Time> {
+        let is_hourly = self.first_symbol.is_none() || local.wrapping_sub(self.last) % HOUR == 0;
         self.last = local;
         self.first_symbol = Some(symbol.clone());
         let civil = Offset::UTC.to_datetime(timestamp(local));
@@ -156,7 +158,7 @@ impl Resolver {
                 let turn = self.turn_behind(local, offsets[0]);
                 let stretch = turn.saturating_add(offsets[1])..turn.saturating_add(offsets[0]);
                 let occurrence = usize::from(self.backwards);
-                let hourly = (!self.shares_times).then(|| HashSet::from([symbol.clone()]));
+                let hourly = (is_hourly && !self.shares_times).then(|| HashSet::from([symbol.clone()]));
                 self.stretch = Stretch::Twice { local: stretch, offsets, occurrence, hourly };
                 self.repeated += 1;
                 moment(local, offsets[occurrence])
@@ -337,8 +339,13 @@ mod tests {
             ),
             // A third equal time cannot be in a third occurrence.
             (
-                ["01:59:00", "02:10:00", "02:10:00", "02:10:00", "02:20:00", "03:00:00"],
-                ["23:59:00Z", "00:10:00Z", "01:10:00Z", "01:10:00Z", "01:20:00Z", "02:00:00Z"],
+                ["01:10:00", "02:10:00", "02:10:00", "02:10:00", "02:20:00", "03:00:00"],
+                ["23:10:00Z", "00:10:00Z", "01:10:00Z", "01:10:00Z", "01:20:00Z", "02:00:00Z"],
+            ),
+            // The time before the hour is not whole hours away, so the file has no hourly bars.
+            (
+                ["01:50:00", "02:00:00", "02:00:00", "02:05:00", "02:00:00", "02:06:00"],
+                ["23:50:00Z", "00:00:00Z", "00:00:00Z", "00:05:00Z", "01:00:00Z", "01:06:00Z"],
             ),
             // A file with several times in the hour has no hourly bars.
             (
