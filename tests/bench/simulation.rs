@@ -1,8 +1,8 @@
 //! Measures how fast a simulation makes events and publishes them on the bus, and how long a seek over a week
 //! takes, without the events of the target's day. All run on one thread.
 //!
-//! The profile `realistic` is measured beside `gbm`, the plain random walk. `item/s` is the number of events a
-//! second.
+//! The profile `realistic` is measured beside `gbm`, the plain random walk. `item/s` is the number of events
+//! a second.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, Divan};

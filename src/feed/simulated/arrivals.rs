@@ -3,8 +3,8 @@
 use super::minutes::Minute;
 use super::random::{Key, Stream};
 
-/// The mean of the fourth power of a uniform number. Gaps between events are such powers: most are small, so that
-/// events come in bursts, and a few are large.
+/// The mean of the fourth power of a uniform number. Gaps between events are such powers: most are small, so
+/// that events come in bursts, and a few are large.
 const POWER_MEAN: f64 = 1.0 / 5.0;
 
 /// Factors that have no divisor in common with the number of symbols, because they are larger primes.

@@ -34,8 +34,8 @@ struct Known<'a> {
 ///
 /// # Errors
 ///
-/// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a value is out of
-/// range.
+/// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a value is out
+/// of range.
 pub fn assemble(config: &Config, model: Model) -> Result<Simulation, FeedError> {
     let instruments = config.symbols.list();
     check(config, &instruments)?;
@@ -101,8 +101,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Returns the mean number of events per second of each symbol. The symbols without a rate of their own share,
-/// by their weights, what is left of the rate of all symbols.
+/// Returns the mean number of events per second of each symbol. The symbols without a rate of their own
+/// share, by their weights, what is left of the rate of all symbols.
 fn rates(all: f64, known: &[Known<'_>]) -> Result<Vec<f64>, FeedError> {
     let own: f64 = known.iter().filter_map(|known| known.instrument.rate).sum();
     let others = known.iter().filter(|known| known.instrument.rate.is_none());

@@ -77,8 +77,8 @@ impl Config {
         ]
     }
 
-    /// Returns the settings with a seed and a start: those of the configuration, or else a random seed and the
-    /// current wall-clock time in whole milliseconds.
+    /// Returns the settings with a seed and a start: those of the configuration, or else a random seed and
+    /// the current wall-clock time in whole milliseconds.
     #[must_use]
     pub fn resolved(&self) -> Self {
         let now = Time::now().as_nanos();

@@ -1,7 +1,7 @@
 //! What moves all symbols, or all symbols of a sector, in the same minute.
 
 use super::model::Dynamics;
-use super::random::{Key, Purpose};
+use super::random::{Key, Purpose, START};
 
 /// The factors of the market and of the sectors.
 #[derive(Clone, Debug)]
@@ -29,7 +29,9 @@ impl Factors {
         // No symbol has an empty name, and no sector begins with a colon.
         let key = |name: &str| Key::new(seed, name, Purpose::Price);
         let sectors = sectors.iter().map(|sector| key(&format!(":{sector}"))).collect();
-        Self { market: key(""), sectors, volatility: 0.0 }
+        let market = key("");
+        let volatility = market.stream(START).normal();
+        Self { market, sectors, volatility }
     }
 
     /// Draws the shocks of the minute with this number.

@@ -1,7 +1,7 @@
 //! The grid: the paths of all symbols, minute by minute.
 //!
-//! Walking the grid costs little, because it makes no events. So a seek can walk from a checkpoint, which is a
-//! copy of the grid, to its target.
+//! Walking the grid costs little, because it makes no events. So a seek can walk from a checkpoint, which is
+//! a copy of the grid, to its target.
 
 use super::factors::{Factors, Shocks};
 use super::hours::Hours;

@@ -25,8 +25,8 @@ const RATES: RangeInclusive<f64> = 0.001..=1_000_000.0;
 pub struct Instrument {
     /// The symbol under which the instrument is published.
     pub name: Symbol,
-    /// The first price. `None` means the price of a well-known symbol, or else a random price, which depends on
-    /// the seed and the name.
+    /// The first price. `None` means the price of a well-known symbol, or else a random price, which depends
+    /// on the seed and the name.
     pub price: Option<f64>,
     /// The standard deviation of the price changes of a year, as a fraction of the price. `None` has the
     /// same meaning as for the price.

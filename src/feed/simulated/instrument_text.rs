@@ -1,5 +1,5 @@
-//! The text form of an instrument on the command line, `NAME:PRICE:VOLATILITY:RATE@SECTOR`. Everything but the
-//! name can be left out.
+//! The text form of an instrument on the command line, `NAME:PRICE:VOLATILITY:RATE@SECTOR`. Everything but
+//! the name can be left out.
 
 use super::instrument::Instrument;
 use crate::market::SymbolError;

@@ -23,9 +23,9 @@ const MAX_INVENTED: u32 = 1 << 16;
 /// The setting that chooses the instruments of a simulation.
 ///
 /// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
-/// line, the value is a text such as `500` or `AAPL:185.5:0.28,MSFT`. In such a text, digits are a name, not a number of
-/// instruments, if they end with a comma (`500,`) or begin with a zero (`005930`). A number with a sign, a
-/// point or an exponent is an error (`1.5`), unless a comma follows (`1.5,`).
+/// line, the value is a text such as `500` or `AAPL:185.5:0.28,MSFT`. In such a text, digits are a name, not
+/// a number of instruments, if they end with a comma (`500,`) or begin with a zero (`005930`). A number with
+/// a sign, a point or an exponent is an error (`1.5`), unless a comma follows (`1.5,`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// A list of instruments with configured names.

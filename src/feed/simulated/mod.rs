@@ -12,8 +12,8 @@
 //! - The module `simulation` merges the events of all symbols, and seeks.
 //!
 //! A symbol's path is its price as a function of market time. A path depends on the seed, the start, the
-//! trading hours, and the symbol's own settings, but on no other symbol. The same holds for the symbol's events
-//! if the symbol has its own rate.
+//! trading hours, and the symbol's own settings, but on no other symbol. The same holds for the symbol's
+//! events if the symbol has its own rate.
 
 mod arrivals;
 mod assembly;
@@ -47,13 +47,13 @@ pub use profile::Profile;
 pub use simulation::Simulation;
 
 impl Simulation {
-    /// Creates the simulation for a configuration. Without a seed or a start in the configuration, the seed is
-    /// 0 and the start is 1970-01-01.
+    /// Creates the simulation for a configuration. Without a seed or a start in the configuration, the seed
+    /// is 0 and the start is 1970-01-01.
     ///
     /// # Errors
     ///
-    /// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a value is out
-    /// of range.
+    /// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a value is
+    /// out of range.
     pub fn new(config: &Config) -> Result<Self, FeedError> {
         assembly::assemble(config, Model::REALISTIC)
     }

@@ -107,8 +107,8 @@ impl Dynamics {
         }
     }
 
-    /// Returns the deviation of a volatility after a minute, in standard deviations. The deviation decays, and
-    /// rises when the shock is negative.
+    /// Returns the deviation of a volatility after a minute, in standard deviations. The deviation decays,
+    /// and rises when the shock is negative.
     pub fn next_volatility(&self, volatility: f64, shock: f64, change: f64) -> f64 {
         let Self { model: Model { leverage, .. }, volatility_left: left, .. } = *self;
         let own = (1.0 - leverage * leverage).sqrt();

@@ -1,12 +1,12 @@
 //! The path of a symbol: its price at each full minute, and how it moves in the minute after.
 //!
-//! A path depends only on the seed, the start, the trading hours, and the symbol's own name, price, volatility
-//! and sector.
+//! A path depends only on the seed, the start, the trading hours, and the symbol's own name, price,
+//! volatility and sector.
 
 use super::factors::Shocks;
 use super::minutes::Minute;
 use super::model::Dynamics;
-use super::random::Key;
+use super::random::{Key, START};
 
 /// A price stays within e^7, about 1,100 times its first price and a 1,100th of it.
 const FARTHEST: f64 = 7.0;
@@ -79,9 +79,10 @@ pub struct Move {
 }
 
 impl Path {
-    /// Begins at the first price.
+    /// Begins at the first price. The deviations are drawn, so that the start is a moment like any other.
     pub fn new(traits: &Traits) -> Self {
-        Self { log: traits.home, volatility: 0.0, activity: 0.0 }
+        let (volatility, activity) = traits.key.stream(START).normals();
+        Self { log: traits.home, volatility, activity }
     }
 
     /// Moves on by a minute.
@@ -129,8 +130,8 @@ impl Path {
         let jump_at = stream.uniform();
         let jump = if has_jump { loads.sd * dynamics.jump_size * stream.normal() } else { 0.0 };
 
-        // The logarithm of the activity is normal. Subtracting half its variance makes the mean of the activity
-        // one.
+        // The logarithm of the activity is normal. Subtracting half its variance makes the mean of the
+        // activity one.
         let by_volatility = model.activity_by_volatility * own + model.activity_by_common_volatility * common;
         let log_activity = model.activity_sd * self.activity + deviation * by_volatility;
         let by_move = 1.0 - model.activity_by_move + model.activity_by_move * shock * shock;
@@ -143,8 +144,8 @@ impl Path {
     }
 }
 
-/// Returns how busy a minute of a session is, compared with the mean of the session. The opening and the close
-/// are busy, and noon is quiet.
+/// Returns how busy a minute of a session is, compared with the mean of the session. The opening and the
+/// close are busy, and noon is quiet.
 #[expect(clippy::cast_precision_loss, reason = "a session has far fewer than 2^52 nanoseconds")]
 fn day_shape(minute: &Minute) -> f64 {
     if minute.session.end == i64::MAX {

@@ -1,8 +1,10 @@
 //! Random numbers of the simulation, equal on every machine.
 //!
-//! The generator is `SplitMix64`: the n-th number of a stream is a function of the stream's beginning and of n.
-//! Each symbol has a stream for each purpose and each minute. So a minute can be made again without the
-//! minutes before it, and a symbol's numbers do not depend on other symbols.
+//! The generator is `SplitMix64`. It is counter-based: the n-th number of a stream is a function of the
+//! stream's beginning and of n. Each symbol has a stream for each purpose and each minute. So a minute can be
+//! made again without the minutes before it, and a symbol's numbers do not depend on other symbols. A stream
+//! is one number, so a new stream costs nothing. The generator `ChaCha8` would compute a block of 256 bytes
+//! for each stream, although most streams give only a few numbers.
 //!
 //! Logarithms, powers and angles come from the crate `libm`. The functions of the standard library may differ
 //! between machines in the last digit, so `.clippy.toml` forbids them.
@@ -11,6 +13,9 @@ use std::f64::consts::TAU;
 
 /// The step of the generator: the odd number nearest to 2^64 divided by the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number of the stream from which the state at the start is drawn. No minute has this number.
+pub const START: u64 = u64::MAX;
 
 /// The purpose of a stream. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,9 @@ use super::instrument_text;
 use super::instruments::Instruments;
 
 impl Config {
-    /// Returns the command line that starts the same simulation again. Settings without a flag are environment
-    /// variables before the command. Settings that have their defaults are left out, but for the rate.
+    /// Returns the command line that starts the same simulation again. Settings without a flag are
+    /// environment variables before the command. Settings that have their defaults are left out, but for the
+    /// rate.
     #[must_use]
     pub fn command(&self) -> String {
         command(self)
@@ -42,8 +43,8 @@ fn command(config: &Config) -> String {
     words.flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the value of the flag `--symbols`. A lone number would be a number of symbols to invent, so a comma
-/// follows a lone symbol that consists of digits.
+/// Returns the value of the flag `--symbols`. A lone number would be a number of symbols to invent, so a
+/// comma follows a lone symbol that consists of digits.
 fn symbols(instruments: &Instruments) -> String {
     match instruments {
         Instruments::Invented(count) => count.to_string(),

@@ -95,8 +95,8 @@ impl Simulation {
         false
     }
 
-    /// Goes to a market time. Some events before this time follow first. They give every symbol its last values
-    /// and its statistics of the day at this time. The caller must not publish them.
+    /// Goes to a market time. Some events before this time follow first. They give every symbol its last
+    /// values and its statistics of the day at this time. The caller must not publish them.
     ///
     /// Before, [`walk_to`](Self::walk_to) must have returned true for the time.
     pub fn seek(&mut self, target: Time) {
@@ -106,9 +106,9 @@ impl Simulation {
         self.next.clear();
     }
 
-    /// Returns the grid at a moment from which the last values at `target` can be computed. There is a midnight
-    /// since which each symbol has a trade, so its newest day is complete. Between the moment and this midnight,
-    /// each symbol has a quote and then a trade.
+    /// Returns the grid at a moment from which the last values at `target` can be computed. There is a
+    /// midnight since which each symbol has a trade, so its newest day is complete. Between the moment and
+    /// this midnight, each symbol has a quote and then a trade.
     fn base(&mut self, target: i64) -> Grid {
         let mut midnight = target.div_euclid(DAY) * DAY;
         while midnight > self.start {
@@ -133,8 +133,8 @@ impl Simulation {
         grid
     }
 
-    /// Returns whether each symbol has a trade from the grid's minute to a time. Without a `book`, only trades
-    /// after a quote count.
+    /// Returns whether each symbol has a trade from the grid's minute to a time. Without a `book`, only
+    /// trades after a quote count.
     fn all_trade(&mut self, mut grid: Grid, book: Option<Book>, until: i64) -> bool {
         let mut pending: Vec<(usize, Option<Book>)> =
             (0..self.tickers.len()).map(|symbol| (symbol, book)).collect();

@@ -8,8 +8,8 @@ use super::quotes::{Book, Sizes, Tick};
 use super::random::{Key, Stream};
 use crate::market::{Event, Symbol, Time};
 
-/// The probability that a trade follows a trade, and that a trade follows a quote, times 2^16. On average, four
-/// of ten events are trades.
+/// The probability that a trade follows a trade, and that a trade follows a quote, times 2^16. On average,
+/// four of ten events are trades.
 const TRADE_AFTER: [u64; 2] = [17_476, 39_322];
 
 /// A spread is at most this part of the price.
@@ -107,8 +107,8 @@ impl Ticker {
         self.arrivals.peek(&tape.times, &tape.minute)
     }
 
-    /// Makes the next event of the minute, which [`peek`](Self::peek) has announced. Returns `None` if the event
-    /// is a trade whose price is not known, because no quote was made since a seek.
+    /// Makes the next event of the minute, which [`peek`](Self::peek) has announced. Returns `None` if the
+    /// event is a trade whose price is not known, because no quote was made since a seek.
     pub fn next(&self, tape: &mut Tape, sizes: &Sizes) -> Option<Event> {
         let time = self.peek(tape)?;
         let number = tape.times.number();
@@ -154,7 +154,8 @@ impl Ticker {
         Some(if tape.is_ask { book.ask } else { book.bid })
     }
 
-    /// Returns the book of a quote. A book stays as it is until the price leaves it, or until the next minute.
+    /// Returns the book of a quote. A book stays as it is until the price leaves it, or until the next
+    /// minute.
     fn book(&self, tape: &mut Tape, time: i64, number: u64, random: u64) -> Book {
         let Prices::Quoted { half_spread, .. } = self.prices else {
             let bid = self.script(time, number);
@@ -204,8 +205,8 @@ impl Tape {
     }
 }
 
-/// Returns a spread of whole ticks. The price is in ticks, and `half` is half the mean spread as a part of the
-/// price.
+/// Returns a spread of whole ticks. The price is in ticks, and `half` is half the mean spread as a part of
+/// the price.
 #[expect(clippy::cast_possible_truncation, reason = "prices are bounded far below 2^53 ticks")]
 #[expect(clippy::cast_precision_loss, reason = "16 bits fit into the number")]
 fn spread(price: f64, half: f64, random: u64) -> i64 {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::market::{Payload, Symbol};
+use crate::market::{Payload, Symbol, Time};
 
 fn of(name: &str, events: &[Event]) -> Vec<Event> {
     events.iter().filter(|event| event.symbol.as_str() == name).cloned().collect()
@@ -44,18 +44,25 @@ fn check(config: &Config, events: &[Event]) {
     }
 }
 
-fn any_config() -> impl Strategy<Value = Config> {
-    let profile = prop_oneof![
-        Just(Profile::Realistic),
-        Just(Profile::Gbm),
-        Just(Profile::Flat),
-        Just(Profile::Saw),
-        Just(Profile::Step)
-    ];
-    let instrument = (0.02..2_000.0, 0.0..3.0_f64, prop::option::of(0.001..5.0_f64));
-    let values = (any::<u32>(), 10_u32..5000, 1_u32..200, prop_oneof![Just(0.0), Just(0.3), Just(1.0)]);
-    (profile, values, prop::collection::vec(instrument, 1..4)).prop_map(|(profile, values, instruments)| {
-        let (seed, rate, lot, odd_lots) = values;
+/// Returns any profile, with any trading hours that the profile can have.
+fn any_market() -> impl Strategy<Value = (Profile, Hours)> {
+    const HOURS: [&str; 4] =
+        ["24h", "09:30-16:00 America/New_York", "23:30-23:59 UTC", "18:00-23:59 America/New_York"];
+    prop_oneof![
+        prop::sample::select(&HOURS[..]).prop_map(|hours| (Profile::Realistic, hours.parse().unwrap())),
+        prop::sample::select(vec![Profile::Gbm, Profile::Flat, Profile::Saw, Profile::Step])
+            .prop_map(|profile| (profile, Hours::AllDay)),
+    ]
+}
+
+/// Returns any settings. With low rates, 500 events take days.
+pub fn any_config() -> impl Strategy<Value = Config> {
+    let rate = prop::option::of(prop_oneof![0.001..0.01_f64, 0.01..5.0_f64]);
+    let instrument = (0.02..2_000.0, 0.0..3.0_f64, rate);
+    let values = (any::<u32>(), 20_u32..5000, 1_u32..200, prop_oneof![Just(0.0), Just(0.3), Just(1.0)]);
+    let start = 0..10 * 86_400_000_000_000_i64;
+    (any_market(), values, start, prop::collection::vec(instrument, 1..4)).prop_map(|market| {
+        let ((profile, session), (seed, rate, lot, odd_lots), start, instruments) = market;
         let instrument = |(index, (price, volatility, rate))| Instrument {
             price: Some(price),
             annual_volatility: Some(volatility),
@@ -64,12 +71,14 @@ fn any_config() -> impl Strategy<Value = Config> {
         };
         Config {
             profile,
+            session,
             seed: Some(seed.into()),
-            rate: rate.max(20).try_into().unwrap(),
+            start: Some(Time::from_nanos(1_704_067_200_000_000_000 + start)),
+            rate: rate.try_into().unwrap(),
             lot: lot.try_into().unwrap(),
             odd_lots,
             symbols: instruments.into_iter().enumerate().map(instrument).collect(),
-            ..config("")
+            ..Config::default()
         }
     })
 }

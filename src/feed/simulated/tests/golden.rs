@@ -35,6 +35,6 @@ fn the_first_events_of_each_profile_stay_as_they_are() {
 
     assert_eq!(
         hashes,
-        ["af7b82dd214690f8", "9b3489627edc89cf", "f27f92568bb79cc1", "75302c8aef8b8be0", "395699d4eb8cebfc"]
+        ["a0a2b5d4a54a7196", "9b3489627edc89cf", "f27f92568bb79cc1", "75302c8aef8b8be0", "395699d4eb8cebfc"]
     );
 }

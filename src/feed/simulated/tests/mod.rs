@@ -7,6 +7,7 @@ mod statistics;
 mod stylised_facts;
 
 use super::assembly::assemble;
+use super::hours::Hours;
 use super::model::Model;
 use super::{Config, Instrument, Profile, Simulation};
 use crate::market::Event;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::events::any_config;
 use super::*;
-use crate::market::{Day, Kind, Payload, Symbol, Time};
+use crate::market::{Day, Kind, Payload, Price, Size, Symbol, Time, Trade};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -87,6 +89,53 @@ fn seeks_across_closed_nights_and_weekends_change_nothing() {
     "#;
 
     check(&config(text), 24 * 9, 100);
+}
+
+/// The open, high, low and last price of a day, its volume, and the last price of the day before.
+type Statistics = ([Price; 4], Option<Size>, Option<Price>);
+
+/// Computes the statistics of a symbol's newest day from all its trades.
+fn statistics(trades: &[(i64, Trade)]) -> Option<Statistics> {
+    let date = trades.last()?.0;
+    let first = trades.iter().position(|(day, _)| *day == date)?;
+    let prices = || trades[first..].iter().map(|(_, trade)| trade.price);
+    let volume = trades[first..].iter().map(|(_, trade)| trade.size.unwrap().0).sum();
+    let previous = first.checked_sub(1).map(|before| trades[before].1.price);
+    let prices = [prices().next()?, prices().max()?, prices().min()?, prices().next_back()?];
+    Some((prices, Some(Size(volume)), previous))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_statistics_of_the_day_are_those_of_its_trades_after_any_seek(
+        config in any_config(),
+        place in 0..500_usize,
+    ) {
+        let events = events(&config, 500);
+        let target = events[place].time;
+        let mut trades: BTreeMap<Symbol, Vec<(i64, Trade)>> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.time < target) {
+            if let Payload::Trade(trade) = &event.payload {
+                trades.entry(event.symbol.clone()).or_default().push((event.time.day(), trade.clone()));
+            }
+        }
+
+        let mut simulation = Simulation::new(&config).unwrap();
+        while !simulation.walk_to(target) {}
+        simulation.seek(target);
+        let mut found = LastValues::default();
+        for event in simulation.take_while(|event| event.time < target) {
+            found.fold(&event);
+        }
+
+        for (symbol, trades) in trades {
+            let day = found.0[&symbol].2.clone();
+            let day = day.map(|day| ([day.open, day.high, day.low, day.last], day.volume, day.previous));
+            assert_eq!(day, statistics(&trades), "{symbol} at {target}");
+        }
+    }
 }
 
 #[test]

@@ -45,7 +45,8 @@ fn measured(config: &Config, model: Model, days: usize) -> Measured {
     measured
 }
 
-/// Measures one-minute returns and events of a market of four symbols, and the trades of AAPL at a higher rate.
+/// Measures one-minute returns and events of a market of four symbols, and the trades of AAPL at a higher
+/// rate.
 fn facts(seed: u64, model: Model, days: usize) -> Vec<Fact> {
     let text = r#"
         symbols = [{ name = "AAPL", rate = 0.1, annual_volatility = 0.28 }, { name = "MSFT", rate = 0.1 },
@@ -180,4 +181,33 @@ fn gbm_has_the_mean_and_the_variance_of_its_formula() {
     assert!(off_mean < 3.0 * (minute / count).sqrt(), "{off_mean}");
     let off_variance = (variance(&returns) - minute).abs();
     assert!(off_variance < 3.0 * minute * (2.0 / count).sqrt(), "{off_variance}");
+}
+
+/// Returns the correlation of an hour's return with the change of the volatility from the hour before to the
+/// hour after.
+fn leverage(model: Model) -> f64 {
+    let config = config("symbols = [{ name = \"AAPL\", rate = 0.01 }]");
+    let returns = measured(&config, model, 2 * DAYS).returns.remove(0);
+    let hours = sums(&returns, 60);
+    let volatilities: Vec<f64> = sums(&absolute(&returns), 60).into_iter().map(libm::log).collect();
+    let changes: Vec<f64> = volatilities.windows(3).map(|hours| hours[2] - hours[0]).collect();
+    correlation(&hours[1..hours.len() - 1], &changes)
+}
+
+#[test]
+fn the_volatility_rises_when_prices_fall() {
+    let [found, without] = [Model::REALISTIC, Model { leverage: 0.0, ..Model::REALISTIC }].map(leverage);
+
+    assert!(found < -0.1 && without.abs() < 0.1, "{found} {without}");
+}
+
+#[test]
+fn the_first_minute_has_as_many_events_as_any_other() {
+    let counts = (0..40).map(|seed| {
+        let config = Config { seed: Some(seed), ..config("rate = 50") };
+        assemble(&config, Model::REALISTIC).unwrap().measure_minute().counts.iter().sum::<u32>()
+    });
+
+    let mean = f64::from(counts.sum::<u32>()) / 40.0;
+    assert!((0.95..1.05).contains(&(mean / 3000.0)), "{mean}");
 }
