@@ -132,7 +132,9 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                symbols.insert(&symbol);
+                if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
+                    symbols.insert(&symbol);
+                }
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
                     let differs = compared.observe(nanos, &symbol, &record);

@@ -112,12 +112,27 @@ impl Numbers {
 /// such as `1,234.5`, `0.5`, `12.34` and `1,234,567` prove that the decimal sign is a point. The number
 /// `1,234` proves nothing.
 pub fn sign_shown(cell: &[u8]) -> Option<DecimalSign> {
+    plain_sign(cell).or_else(|| sign_of_only_reading(cell))
+}
+
+/// Returns the decimal sign with which a cell is a number, if the cell is no number with the other sign.
+fn sign_of_only_reading(cell: &[u8]) -> Option<DecimalSign> {
     let is_number = |decimal| matches!(read(cell, decimal, 0), Ok(Some(_)));
     match (is_number(DecimalSign::Point), is_number(DecimalSign::Comma)) {
         (true, false) => Some(DecimalSign::Point),
         (false, true) => Some(DecimalSign::Comma),
         _ => None,
     }
+}
+
+/// Returns the decimal sign of a plain number whose decimals are no group of thousands. The function is a fast
+/// path, because most numbers in files are of this kind.
+fn plain_sign(cell: &[u8]) -> Option<DecimalSign> {
+    let (_, after) = append(0, cell);
+    let (sign, fraction) = after.split_first().filter(|_| after.len() < cell.len() && cell.len() <= 19)?;
+    let sign = [DecimalSign::Point, DecimalSign::Comma].into_iter().find(|known| known.byte() == *sign)?;
+    let is_proof = !fraction.is_empty() && fraction.len() != 3 && fraction.iter().all(u8::is_ascii_digit);
+    is_proof.then_some(sign)
 }
 
 /// Parses a number, and divides it by ten to the power of `shift`. Returns `None` if the cell is empty or
