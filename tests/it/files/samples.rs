@@ -85,7 +85,7 @@ fn tick(Event { symbol, time, payload }: &Event) -> String {
             price(quote.ask),
             size(quote.ask_size)
         ),
-        Payload::Bar(_) => unreachable!("the simulator makes no bars"),
+        Payload::Bar(_) | Payload::Status(_) => unreachable!("the simulator makes trades and quotes"),
     }
 }
 
