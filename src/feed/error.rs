@@ -322,9 +322,6 @@ pub enum FeedError {
         /// The reason why the value cannot be used.
         fault: String,
     },
-    /// The feed is a simulation, but the setting `feed.clock.speed` is `max`.
-    #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
-    Endless,
     /// The feed is a simulation, but the setting `feed.exit_at_end` is on.
     #[error("feed.exit_at_end: a simulation has no end")]
     NoEndOfSimulation,
@@ -407,7 +404,6 @@ impl FeedError {
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
-            | Self::Endless
             | Self::NoEndOfSimulation
             | Self::NoEndOfLoop => ErrorClass::Configuration,
         }
@@ -422,7 +418,6 @@ impl FeedError {
             Self::Simulated { key, .. } => Some(format!("feed.simulated.{key}")),
             Self::Zone { .. } => Some("feed.replay.tz".to_owned()),
             Self::Encoding { .. } => Some("feed.replay.encoding".to_owned()),
-            Self::Endless => Some("feed.clock.speed".to_owned()),
             Self::NoEndOfSimulation | Self::NoEndOfLoop => Some("feed.exit_at_end".to_owned()),
             _ => None,
         }
@@ -518,11 +513,11 @@ impl FeedError {
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
+            Self::Simulated { key: "session", .. } => {
+                Some("only the profile realistic has a session: --profile realistic")
+            }
             Self::Simulated { .. } => {
                 Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }], or symbols = 500")
-            }
-            Self::Endless => {
-                Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }
             Self::NoEndOfSimulation => {
                 Some("only a replay and standard input end: --feed replay FILE, or --feed stdin")

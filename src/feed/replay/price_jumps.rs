@@ -64,7 +64,7 @@ impl PriceJumps {
 
 /// Returns whether a factor, or its reciprocal, is about 100 or a higher power of ten.
 fn is_power_of_ten(factor: f64) -> bool {
-    let power = factor.log10().abs();
+    let power = libm::log10(factor).abs();
     power > LEAST_POWER - TOLERANCE && (power - power.round()).abs() < TOLERANCE
 }
 
