@@ -48,6 +48,7 @@ mod rejected_rows;
 mod row;
 mod running_total;
 mod scan;
+mod sessions;
 mod settings;
 mod sniff;
 mod suspicion;
@@ -57,6 +58,7 @@ mod time;
 mod unused_columns;
 mod warnings;
 pub(super) mod zone;
+mod zone_clues;
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -6,7 +6,7 @@ use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
 use super::extent::TimeRange;
-use super::layout::{LAYOUTS, Map};
+use super::layout::{LAYOUTS, Map, Role};
 use super::moment::MomentParser;
 use super::number::DecimalSign;
 use super::time::{DateOrder, DigitNotation};
@@ -71,6 +71,9 @@ impl Settings {
             let read = |text: &str| moments.parse(text).map_err(|error| fault(key, error.to_string()));
             text.as_deref().map(read).transpose()
         };
+        if config.map.leaves_out(Role::Time) {
+            return Err(fault("map", "`time=-` leaves a file without its times".to_owned()));
+        }
         let (from, to) = (moment("from", &config.from)?, moment("to", &config.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && to <= from
@@ -145,6 +148,7 @@ mod tests {
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
             ("map = { price = [\"1\", \"2\"] }", "`1` and `2` are several columns for one role"),
+            ("map = { time = \"-\" }", "feed.replay.map: `time=-` leaves a file without its times"),
             ("map = { prize = \"1\" }", "`prize` is not a role of a column; roles are "),
         ] {
             let error = settings(text).unwrap_err();

@@ -7,7 +7,7 @@ use super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
-const INSTRUMENTS: &str = "scrip tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+const INSTRUMENTS: &str = "scrip scripname scripcode script base basecurrency baseasset tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
     sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
     instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
     mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
@@ -26,6 +26,10 @@ const SIZES: &str =
 const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
     money value outstanding float deliv change chg prev tick lotsize interest cap % min max step id usd eur";
 
+/// Normalized names of columns with a part of the volume.
+const PARTS_OF_SIZES: &str = "up down upvol downvol upvolume downvolume upticks downticks buyvol sellvol buyvolume sellvolume \
+    buysize sellsize buyqty sellqty buyquantity sellquantity volumebuy volumesell takerbuyvolume takersellvolume bidvolume askvolume";
+
 /// Normalized names of columns that give a zone or an offset from UTC.
 const ZONES: &str = "timezone tz zone tzone tzoffset utcoffset gmtoffset timezoneoffset offset zeitzone 时区";
 
@@ -42,6 +46,8 @@ pub enum Suspicion {
     Contract,
     /// A size. The role is the one that the layout lacks.
     Size(Role),
+    /// A part of the volume, such as the volume of buyers. The role is the one that the layout lacks.
+    PartOfSize(Role),
     /// A price of a bar. The role is the one that the layout lacks.
     BarPrice(Role),
     /// A fraction of a second.
@@ -58,10 +64,10 @@ impl Suspicion {
         if is_among(CONTRACTS) {
             return Some(Self::Contract);
         }
-        if !layout.has_name_column() && is_among(INSTRUMENTS) {
+        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
             return Some(Self::Instrument);
         }
-        if is_among(ZONES) {
+        if is_among(ZONES) || is_zone(&words(&column.name)) {
             return Some(Self::Zone);
         }
         if words(&column.name)
@@ -70,7 +76,10 @@ impl Suspicion {
         {
             return Some(Self::PartOfTime);
         }
-        let size = missing_size(&layout.values).filter(|_| is_size(&name)).map(Self::Size);
+        let missing = missing_size(&layout.values);
+        let size = missing.filter(|_| is_size(&name) || words(&column.name).iter().any(|word| word == "vol"));
+        let part = missing.filter(|_| is_among(PARTS_OF_SIZES)).map(Self::PartOfSize);
+        let size = part.or(size.map(Self::Size));
         size.or_else(|| missing_bar_price(&column.name, others, layout).map(Self::BarPrice))
     }
 
@@ -86,6 +95,9 @@ impl Suspicion {
             Self::Instrument => ("name the instrument".to_owned(), map(Role::Symbol)),
             Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
             Self::Size(role) => ("hold sizes or their running total".to_owned(), map(role)),
+            Self::PartOfSize(role) => {
+                ("hold a part of the volume".to_owned(), format!("{}, which reads it alone", map(role)))
+            }
             Self::BarPrice(role) => (format!("hold the {role} of bars"), map(role)),
             Self::PartOfTime => (
                 "hold a part of the time".to_owned(),
@@ -103,6 +115,15 @@ pub fn means_volume(name: &str) -> bool {
     const VOLUMES: [&str; 8] = ["vol", "total", "cum", "acc", "wolumen", "umsatz", "成交量", "거래량"];
     let name = normal(name.as_bytes());
     VOLUMES.iter().any(|part| name.contains(part))
+}
+
+/// Returns whether the words of a column name mean a zone, an offset from UTC or daylight saving time.
+fn is_zone(words: &[String]) -> bool {
+    let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+    let is_offset = has(&["offset"]) && has(&["utc", "gmt", "tz", "zone", "minutes", "hours", "seconds"]);
+    has(&["timezone", "tz", "tzone", "dst", "isdst", "daylight"])
+        || has(&["time"]) && has(&["zone"])
+        || is_offset
 }
 
 /// Returns the role for the size of a trade, a bar or a quote; `None` if the layout has a column for it.
@@ -199,6 +220,7 @@ mod tests {
             name: name.to_owned(),
             example: String::new(),
             holds_words: false,
+            tells_prices_apart: false,
         };
         let others: Vec<UnusedColumn> = header.split(',').chain([name]).map(column).collect();
         Suspicion::of(&column(name), &others, &layout)
@@ -213,6 +235,16 @@ mod tests {
             ("time,symbol,price,size", "STRIKE_PR", Some(Suspicion::Contract)),
             ("time,price", "lastTradedQuantity", Some(Suspicion::Size(Role::Size))),
             ("time,price", "volume(quote)", None),
+            ("time,open,high,low,close", "vol_k", Some(Suspicion::Size(Role::Volume))),
+            ("time,open,high,low,close", "Up", Some(Suspicion::PartOfSize(Role::Volume))),
+            ("time,open,high,low,close", "Sell Volume", Some(Suspicion::PartOfSize(Role::Volume))),
+            ("time,open,high,low,close,volume", "Sell Volume", None),
+            ("time,price,size", "is_dst", Some(Suspicion::Zone)),
+            ("time,price,size", "utc_offset_minutes", Some(Suspicion::Zone)),
+            ("time,price,size", "Time Zone", Some(Suspicion::Zone)),
+            ("time,price,size", "offset", Some(Suspicion::Zone)),
+            ("time,price,size", "file offset", None),
+            ("time,price,size", "time of receipt", None),
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
             ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
@@ -256,6 +288,7 @@ mod tests {
             name: name.to_owned(),
             example: example.to_owned(),
             holds_words: true,
+            tells_prices_apart: false,
         };
 
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::role::Role;
-use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
+use super::{LayoutError, Record, TimeColumns, TimeOfDayForm, TimeParts};
 use crate::feed::replay::time::{self, DateOrder, MidnightUnit, Stamp};
 use crate::market::Time;
 
@@ -31,6 +31,20 @@ pub fn find(
     context: TimeContext<'_>,
 ) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
+    let has_no_other_date = |parts: &TimeParts| {
+        let [_, _, day] = parts.date;
+        columns.get(Role::Date).is_none_or(|date| date == day)
+            && ![Role::Time, Role::TimeOfDay]
+                .iter()
+                .any(|role| columns.get(*role).is_some_and(|time| any(time, is_stamp)))
+    };
+    if let Some(parts) = parts(context.names).filter(has_no_other_date) {
+        // A time of day of its own would be lost.
+        return match columns.get(Role::TimeOfDay) {
+            Some(time_of_day) => Err(Some(LayoutError::NoTimeOfDay(time_of_day))),
+            None => Ok(TimeColumns::Parts(parts)),
+        };
+    }
     let stamp = columns.get(Role::Time);
     // Digits may be a Unix time, or a time of day with fractions of a second. Only a Unix time is near the
     // day in the path.
@@ -85,6 +99,15 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
         },
         (None, None) => false,
     }
+}
+
+/// Returns the columns of the parts of a time, if the header has a year, a month and a day.
+fn parts(names: &[String]) -> Option<TimeParts> {
+    let of = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+    let date = [of(&["year", "yyyy", "yr"])?, of(&["month", "mm", "mon"])?, of(&["day", "dd"])?];
+    let of_day =
+        [&["hour", "hours", "hh"][..], &["minute", "minutes", "min"], &["second", "seconds", "sec"]].map(of);
+    Some(TimeParts { date, of_day })
 }
 
 /// Finds the time columns of a file that has a date column and a time-of-day column. If one column has the
