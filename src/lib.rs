@@ -243,7 +243,7 @@
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
 //! | `joined_symbol.rs` | joins the cells that name an instrument |
-//! | `number/` | numbers, decimal commas |
+//! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |
 //! | `events.rs` | events in order |

@@ -565,7 +565,7 @@ impl FeedError {
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",
             ),
             Self::Fractions { .. } => Some(
-                "convert 32nds to decimals first; --decimal point reads the apostrophe between thousands",
+                "--prices 32nds reads them as 32nds; --decimal point reads the apostrophe between thousands",
             ),
             Self::Contradictions { .. } => Some(
                 "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",

@@ -87,7 +87,7 @@ pub use extent::Extent;
 pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use moment::{MomentError, MomentParser};
-pub use number::DecimalSign;
+pub use number::{DecimalSign, PriceNotation};
 pub use symbols_in_names::SymbolsInNames;
 pub(super) use time::unix_time;
 pub use time::{DateOrder, DigitNotation};

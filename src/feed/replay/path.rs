@@ -13,7 +13,7 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid book
 /// Words in file names that are exchanges, brokers or vendors. Such a word is the symbol only if no other word is.
 const SOURCES: &str = "binance bitfinex bitmex bitstamp bybit coinbase deribit gateio gemini huobi kraken kucoin mexc okex okx upbit bithumb poloniex \
     nse bse mcx nfo nyse nasdaq amex arca lse xetra tsx asx hkex sehk tse jpx krx sgx sse szse cme cbot nymex comex ice cboe \
-    euronext eurex moex bovespa bmv jse six omx twse \
+    lme idc euronext eurex moex bovespa bmv jse six omx twse \
     alpaca alphavantage barchart bloomberg dukascopy eodhd finam firstrate fxcm ibkr iex kibot marketwatch norgate oanda \
     pepperstone polygon refinitiv schwab stooq tiingo tradingview yahoo";
 

@@ -176,6 +176,7 @@ impl Layout {
             NumberRule::Plain | NumberRule::Lean => self.numbers.price(cell),
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
             NumberRule::Lobster => self.numbers.lobster_price(cell),
+            NumberRule::ThirtySeconds => self.numbers.price_in_32nds(cell),
         })
     }
 

@@ -195,4 +195,18 @@ mod tests {
             [(1, 0), (1, 9), (1, 23), (2, 18), (2, 23), (2, 0)].map(|(day, hour)| ("A", day, at(hour)));
         assert_eq!(evening(&whole), None);
     }
+
+    #[test]
+    fn symbols_up_to_the_limit_are_compared() {
+        let evening_of_last = |symbols: usize| {
+            let names: Vec<String> = (0..symbols).map(|number| format!("S{number}")).collect();
+            let mut rows: Vec<_> = names.iter().map(|name| (name.as_str(), 1, at(18))).collect();
+            let last = names.last().unwrap();
+            rows.extend([(last.as_str(), 1, at(19)), (last.as_str(), 1, at(9))]);
+            evening(&rows)
+        };
+
+        assert_eq!(evening_of_last(65_536), Some(18));
+        assert_eq!(evening_of_last(65_537), None);
+    }
 }

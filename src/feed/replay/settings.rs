@@ -8,7 +8,7 @@ use super::container::Bounds;
 use super::extent::TimeRange;
 use super::layout::{LAYOUTS, Map, Role};
 use super::moment::MomentParser;
-use super::number::DecimalSign;
+use super::number::{DecimalSign, PriceNotation};
 use super::time::{DateOrder, DigitNotation};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub time_of_day: Option<DigitNotation>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
+    /// The notation of prices. `None` means that they are decimal numbers.
+    pub prices: Option<PriceNotation>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: Option<u8>,
     pub range: TimeRange,
@@ -88,6 +90,7 @@ impl Settings {
             time_of_day: config.time_of_day,
             decimal: config.decimal,
             price_scale,
+            prices: config.prices,
             encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
             range: TimeRange { from, to },

@@ -105,6 +105,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             date_order: settings.date_order,
             decimal: settings.decimal,
             price_scale: settings.price_scale,
+            prices: settings.prices,
             path: &path,
             day: path::day(&path),
             has_free_comma: delimiter != b',',
@@ -198,8 +199,7 @@ impl Text<'_> {
         };
         let in_lines = lines.iter().filter(is_before_rows);
         let in_lines = in_lines.filter_map(|seen| zone_clues::in_a_line(seen.number, &excerpt(&seen.text)));
-        let in_columns =
-            unused.iter().filter_map(|column| zone_clues::in_a_unix_time(column, records, &times));
+        let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
             zone_clues: in_lines.chain(in_columns).collect(),
             minutes_between_rows: minutes_between(&times),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use tracing::warn;
+
 use super::path;
 use super::plan::Plan;
 use crate::feed::error::FeedError;
@@ -16,6 +18,8 @@ pub struct SymbolsInNames {
 #[derive(Debug)]
 struct FileName {
     path: String,
+    /// The kind of rows, such as bars.
+    kind: &'static str,
     words: Vec<String>,
     /// The numbers that are neither dates nor the length of the file's bars.
     numbers: Vec<String>,
@@ -26,7 +30,7 @@ struct FileName {
 impl SymbolsInNames {
     /// Adds files. Files with the same symbol in their names must be of one instrument: the names may differ
     /// in a date, a period or the mark of a copy. They may differ in other numbers if the files are parts, whose
-    /// times do not overlap.
+    /// times do not overlap. Logs a warning if the times of two files of one kind overlap.
     ///
     /// # Errors
     ///
@@ -40,6 +44,11 @@ impl SymbolsInNames {
                 let (path, other) = (name.path.into(), other.path.clone().into());
                 return Err(FeedError::SymbolOfTwoFiles { path, other, symbol: symbol.clone() });
             }
+            if let Some(other) = others.iter().find(|other| other.kind == name.kind && other.overlaps(&name))
+            {
+                let (path, other) = (&name.path, &other.path);
+                warn!(%symbol, "the times of {path} and {other} overlap, and both give one symbol (set it by --symbol)");
+            }
             others.push(name);
         }
         Ok(())
@@ -52,6 +61,7 @@ impl FileName {
         let is_length = |number: &&str| number.parse().ok() == plan.minutes_between_rows;
         Self {
             path: plan.part.to_string(),
+            kind: plan.layout.values.name(),
             words: path::distinct_words(&path),
             numbers: path::numbers(&path)
                 .into_iter()
@@ -63,8 +73,12 @@ impl FileName {
     }
 
     fn is_of_one_instrument(&self, other: &Self) -> bool {
-        let overlap =
-            self.span.zip(other.span).is_some_and(|(one, other)| one.0 <= other.1 && other.0 <= one.1);
-        self.words == other.words && (self.numbers == other.numbers || !overlap)
+        self.words == other.words && (self.numbers == other.numbers || !self.overlaps(other))
+    }
+
+    /// Returns whether some times are between the times of both files. Parts of one file may share one time.
+    fn overlaps(&self, other: &Self) -> bool {
+        let spans = self.span.zip(other.span);
+        spans.is_some_and(|(one, other)| one == other || one.0 < other.1 && other.0 < one.1)
     }
 }

@@ -85,3 +85,30 @@ fn tells_prices_apart(layout: &Layout, rows: &[Record], index: usize) -> bool {
 pub fn column_name(names: &[String], index: usize) -> String {
     names.get(index).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| index.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{self, Given};
+    use super::*;
+
+    /// Returns whether the words in the third column tell prices apart. A row is a price and a word.
+    fn tells_apart(rows: &[(&str, &str)]) -> bool {
+        let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+        let rows: Vec<Record> =
+            rows.iter().map(|(price, word)| cells(&format!("1704292200,{price},{word}"))).collect();
+        let lines = [&[cells("time,price,of")][..], &rows].concat();
+        let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+        let names = ["time", "price", "of"].map(str::to_owned);
+        unused_columns(&layout, &names, &rows)[0].tells_prices_apart
+    }
+
+    #[test]
+    fn words_tell_prices_apart_from_five_quarters_on() {
+        assert!(tells_apart(&[("100", "A"), ("125", "B")]));
+        assert!(!tells_apart(&[("100", "A"), ("124.99", "B")]));
+        assert!(tells_apart(&[("125", "B"), ("80", "A"), ("100", "A")]));
+        assert!(!tells_apart(&[("100", "A"), ("125", "B"), ("110", "A"), ("105", "B")]));
+        assert!(!tells_apart(&[("100", "A"), ("125", "A")]));
+        assert!(!tells_apart(&[("100", "1"), ("125", "2")]));
+    }
+}

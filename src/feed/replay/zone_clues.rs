@@ -1,7 +1,8 @@
 //! What the first lines of a file say about the zone of its local times, apart from the times: a line before the
-//! rows, or a column of Unix times beside the times.
+//! rows, or a column of times in UTC beside the times.
 
 use super::layout::Record;
+use super::suspicion::is_word_of_a_zone;
 use super::time::{self, DateOrder, Stamp};
 use super::unused_columns::UnusedColumn;
 use super::zone::Zone;
@@ -19,11 +20,15 @@ pub fn in_a_line(number: u64, line: &str) -> Option<String> {
         line.split(|c: char| !(c.is_alphanumeric() || "/_+-:".contains(c))).filter(|word| !word.is_empty())
     };
     let is_zone = |word: &str| word.contains('/') && word.parse::<Zone>().is_ok();
+    // In small letters, `et` is a word of French.
+    let is_abbreviation = |word: &str| {
+        is_word_of_a_zone(&word.to_lowercase()) && (word.len() > 4 || word == word.to_uppercase())
+    };
     let is_named =
         ["timezone", "time zone", "time-zone", "time_zone", "utc offset", "local time", "zeitzone"]
             .iter()
             .any(|name| small.contains(name))
-            || words().any(|word| word.eq_ignore_ascii_case("tz") || is_zone(word));
+            || words().any(|word| word.eq_ignore_ascii_case("tz") || is_zone(word) || is_abbreviation(word));
     let is_offset = |word: &str| word.starts_with(['+', '-']) && word.parse::<Zone>().is_ok();
     let is_utc = words().any(|word| ["UTC", "GMT"].contains(&word))
         && !words().any(|word| is_zone(word) || is_offset(word));
@@ -32,14 +37,13 @@ pub fn in_a_line(number: u64, line: &str) -> Option<String> {
         .then(|| format!("line {number} says `{line}`, and the times are read as UTC (set it by --tz)"))
 }
 
-/// Returns a warning for a column of Unix times that differ from the times of the rows by an offset from UTC.
+/// Returns a warning for a column of Unix times, or other times in UTC, that differ from the times of the rows by an offset from UTC.
 /// `times` are the times of the rows, as they are written.
-pub fn in_a_unix_time(column: &UnusedColumn, rows: &[Record], times: &[Option<Stamp>]) -> Option<String> {
+pub fn in_a_column(column: &UnusedColumn, rows: &[Record], times: &[Option<Stamp>]) -> Option<String> {
     let quarters = |(row, time): (&Record, &Option<Stamp>)| {
         let Some(Stamp::Local(local)) = time else { return None };
         let cell = row.get(column.index)?.trim_ascii();
-        let is_number = cell.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-        let Some(Stamp::Utc(utc)) = time::stamp(cell, DateOrder::Ymd).filter(|_| is_number) else {
+        let Some(Stamp::Utc(utc)) = time::stamp(cell, DateOrder::Ymd) else {
             return None;
         };
         let apart = utc.as_nanos() - local;
@@ -54,7 +58,7 @@ pub fn in_a_unix_time(column: &UnusedColumn, rows: &[Record], times: &[Option<St
         let (hours, minutes) = (first.abs() / 4, first.abs() % 4 * 15);
         let direction = if first > 0 { "after" } else { "before" };
         format!(
-            "column `{name}` ({example}) is a Unix time {hours}:{minutes:02} hours {direction} the time that is read, which \
+            "column `{name}` ({example}) is a time in UTC {hours}:{minutes:02} hours {direction} the time that is read, which \
              may be a local one (set its zone by --tz, or read the column by --map time={})",
             column.in_a_map()
         )
@@ -72,12 +76,38 @@ mod tests {
             "Time Zone = EST",
             "# all times in US/Eastern",
             "# tz CET",
+            "# Eastern",
+            "exchange: NYSE (ET)",
             "# UTC offset -5",
         ] {
             assert!(in_a_line(1, line).is_some(), "{line}");
         }
-        for line in ["# timezone: UTC", "# made by a/b", "# KO", "time,price"] {
+        for line in ["# timezone: UTC", "# made by a/b", "# prix et volumes", "# KO", "time,price"] {
             assert_eq!(in_a_line(1, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_in_utc_beside_the_times_tells_their_offset() {
+        let clue = |hour: i64, minute: i64, second: i64| {
+            let column = UnusedColumn {
+                index: 0,
+                name: "unix".to_owned(),
+                example: String::new(),
+                holds_words: false,
+                tells_prices_apart: false,
+            };
+            let apart = (hour * 60 + minute) * 60 + second;
+            let row = vec![(1_704_292_200 + apart).to_string().into_bytes()];
+            in_a_column(&column, &[row], &[Some(Stamp::Local(1_704_292_200_000_000_000))])
+        };
+
+        let clue_of_five = clue(5, 0, 0).unwrap();
+        assert!(clue_of_five.contains("5:00 hours after"), "{clue_of_five}");
+        assert!(clue(-5, -30, 0).unwrap().contains("5:30 hours before"));
+        assert!(clue(0, 15, 0).is_some() && clue(14, 0, 0).is_some() && clue(-14, 0, 0).is_some());
+        for (hour, minute, second) in [(0, 0, 0), (0, 14, 0), (5, 0, 1), (14, 15, 0), (-14, -15, 0)] {
+            assert_eq!(clue(hour, minute, second), None, "{hour}:{minute}:{second}");
         }
     }
 }

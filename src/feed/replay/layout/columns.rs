@@ -132,9 +132,6 @@ impl Columns {
             columns.indices[Role::Symbol as usize] =
                 ["underlying", "underlyingsymbol", "underlier"].into_iter().find_map(index_of);
         }
-        if columns.get(Role::Symbol).is_none() && columns.get(Role::Suffix).is_none() {
-            columns.pair(names);
-        }
         // The kind of an option is a call or a put.
         if columns.get(Role::Strike).is_some() && columns.get(Role::Right).is_none() {
             columns.indices[Role::Right as usize] = index_of("type");
@@ -152,28 +149,39 @@ impl Columns {
         columns
     }
 
+    /// Finds further columns of the symbol by what their cells hold in the first rows: the two halves of a pair, and
+    /// calls and puts.
+    pub fn symbol_by_its_cells(&mut self, names: &[String], rows: &[Record]) {
+        self.pair(names, rows);
+        if self.get(Role::Strike).is_some() && self.get(Role::Right).is_none() {
+            self.right(rows);
+        }
+    }
+
     /// Sets the columns of the two halves of a pair, such as `base` and `quote`.
-    fn pair(&mut self, names: &[String]) {
-        const BASES: &str =
-            "base basecurrency baseasset basesymbol basecoin baseccy fromcurrency fromsymbol fsym";
+    fn pair(&mut self, names: &[String], rows: &[Record]) {
+        const BASES: &str = "base basecurrency baseasset basesymbol basecoin baseccy fromcurrency fromsymbol fsym ccy1 \
+            currency1 coin asset currency";
         const QUOTES: &str = "quote quotecurrency quoteasset quotesymbol quotecoin quoteccy countercurrency counter \
-            tocurrency tosymbol tsym";
+            tocurrency tosymbol tsym ccy2 currency2 term termcurrency";
         let among = |known: &str| {
-            names.iter().position(|name| known.split_ascii_whitespace().any(|known| known == name))
+            let is_known = |name: &String| known.split_ascii_whitespace().any(|known| known == name);
+            let are_words = |column: &usize| {
+                rows.iter().filter_map(|row| row.get(*column)).all(|cell| shape::is_word(cell.trim_ascii()))
+            };
+            names.iter().position(is_known).filter(are_words)
         };
-        if let (Some(base), Some(quote)) = (among(BASES), among(QUOTES)) {
+        let (Some(base), Some(quote)) = (among(BASES), among(QUOTES)) else { return };
+        let has_other_name = self.get(Role::Symbol).is_some_and(|name| name != base);
+        if !has_other_name && self.get(Role::Suffix).is_none() {
             self.indices[Role::Symbol as usize] = Some(base);
             self.indices[Role::Suffix as usize] = Some(quote);
             self.is_pair = true;
         }
     }
 
-    /// If the columns of a contract lack the right, makes the first column that holds calls and puts only the right.
-    /// Such a column is no name of an instrument.
-    pub fn right_by_its_cells(&mut self, rows: &[Record]) {
-        if self.get(Role::Strike).is_none() || self.get(Role::Right).is_some() {
-            return;
-        }
+    /// Makes the first column that holds calls and puts only the right. Such a column is no name of an instrument.
+    fn right(&mut self, rows: &[Record]) {
         let is_free =
             |column: usize| Role::all().all(|role| role == Role::Symbol || self.get(role) != Some(column));
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);

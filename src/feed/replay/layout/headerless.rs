@@ -165,4 +165,16 @@ mod tests {
 
         assert_eq!((chosen.columns.get(Role::Bid), chosen.columns.get(Role::Ask)), (Some(1), Some(2)));
     }
+
+    #[test]
+    fn another_column_of_times_from_1990_to_2060_makes_the_first_one_doubtful() {
+        let is_doubtful = |time: &str| {
+            let row: Record =
+                ["1700000001", "9.8", "9.9", time].map(|cell| cell.as_bytes().to_vec()).to_vec();
+            !choose(&[row.clone(), row], 0, Given::default()).ok().unwrap().assumed.is_empty()
+        };
+
+        assert!(is_doubtful("1704292200") && is_doubtful("631152000000") && is_doubtful("2840140799"));
+        assert!(!is_doubtful("631151999999") && !is_doubtful("2840140800") && !is_doubtful("170429220"));
+    }
 }

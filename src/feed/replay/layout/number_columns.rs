@@ -1,22 +1,18 @@
 //! Finds the notation of the numbers in the first rows.
 
-use super::super::number::{self, DecimalSign};
+use super::super::number::{self, DecimalSign, price_in_32nds};
 use super::Record;
 use super::columns::Columns;
 use super::entry::NumberRule;
 use super::role::{Role, normal};
 
-/// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
-/// in `112'285`. With several prices, a thousands separator hardly ever gives such digits only.
+/// Returns an example of the prices if all of them may be in 32nds, as in `112'285`. With several prices, a
+/// thousands separator hardly ever gives such digits only, unless the last ones stand for other eighths than quarters.
 pub fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
     const PRICES: [Role; 7] =
         [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
-    let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'' | b'-', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
-            whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
-        }
-        _ => false,
-    };
+    let is_thousand = |cell: &[u8]| matches!(cell, [.., b'\'', _, _, b'1' | b'3' | b'6' | b'8']);
+    let is_fraction = |cell: &[u8]| price_in_32nds(cell).is_some() && !is_thousand(cell);
     let in_row = |row: &Record| {
         let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
         cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()

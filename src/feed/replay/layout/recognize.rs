@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::iter;
 
-use super::super::number::{DecimalSign, Numbers};
+use super::super::number::{DecimalSign, Numbers, PriceNotation};
 use super::super::path;
 use super::super::time::{self, DateOrder, Stamp};
 use super::super::zone;
@@ -173,7 +173,7 @@ fn by_header(
         ));
     }
     let mut columns = Columns::of_header(names, entry);
-    columns.right_by_its_cells(rows);
+    columns.symbol_by_its_cells(names, rows);
     if columns.values().is_none() {
         columns.close_by_name_of_file(names, given.path);
     }
@@ -277,7 +277,8 @@ fn finish(
             "several instruments side by side, with columns of one name",
         ));
     }
-    if let (None, Some(price)) = (given.decimal, price_in_fractions(rows, columns)) {
+    let has_notation = given.decimal.is_some() || given.prices.is_some();
+    if let (false, Some(price)) = (has_notation, price_in_fractions(rows, columns)) {
         return Err(LayoutError::Fractions(price));
     }
     let least = columns.least(time, &values);
@@ -338,7 +339,10 @@ fn finish(
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
         are_sizes_signed: number_columns::are_sizes_signed(rows, columns),
-        number_rule: number_rule(rows, columns, rules.numbers),
+        number_rule: match given.prices {
+            Some(PriceNotation::ThirtySeconds) => NumberRule::ThirtySeconds,
+            None => number_rule(rows, columns, rules.numbers),
+        },
         numbers: Numbers { decimal, price_scale },
         width: columns.width().max(time_width).max(only.map_or(0, |(column, _)| column + 1)),
         least,
@@ -362,14 +366,18 @@ fn utc_beside_local(
     let normals: Vec<String> = names.iter().map(|name| normal(name)).collect();
     let of_times = |(role, _): &(Role, usize)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
     let used: Vec<usize> = layout.uses().filter(of_times).map(|(_, column)| column).collect();
-    let is_utc = |column: &&usize| normals.get(**column).is_some_and(|name| name.contains("utc"));
+    let is_utc = |column: &&usize| {
+        normals.get(**column).is_some_and(|name| name.contains("utc") || name.contains("gmt"))
+    };
     let is_time = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
-        cells.any(|cell| matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Local(_))))
+        let is_whole = |nanos: i64| nanos % 86_400_000_000_000 != 0;
+        cells.any(
+            |cell| matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Local(nanos)) if is_whole(nanos)),
+        )
     };
     let is_local = |column: &usize| {
-        let name = &normals[*column];
-        let is_named = name.contains("local") || Role::Time.names().any(|known| known == name);
+        let is_named = ["local", "time", "date"].iter().any(|part| normals[*column].contains(part));
         is_named && !used.contains(column) && is_time(*column)
     };
     let (utc, local) = (used.iter().find(is_utc)?, (0..names.len()).find(is_local)?);
@@ -472,7 +480,7 @@ fn is_statement(rows: &[Record], columns: &Columns) -> bool {
     const TRADES: &str =
         "buy sell bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
     const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
-        journal coupon reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
+        journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
         auszahlung zinsen gebühr steuer dividendo";
     let has_word = |cell: &[u8], words: &str| {
         let text = String::from_utf8_lossy(cell).to_lowercase();
@@ -487,7 +495,8 @@ fn is_statement(rows: &[Record], columns: &Columns) -> bool {
         };
         let cells = || rows.iter().filter(has_price).filter_map(|row| row.get(column)).map(Vec::as_slice);
         let is_payment = |cell: &[u8]| has_word(cell, PAYMENTS) && !has_word(cell, TRADES);
-        cells().any(|cell| has_word(cell, TRADES)) && cells().any(is_payment)
+        let are_payments = cells().next().is_some() && cells().all(is_payment);
+        are_payments || cells().any(|cell| has_word(cell, TRADES)) && cells().any(is_payment)
     })
 }
 

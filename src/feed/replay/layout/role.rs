@@ -66,7 +66,7 @@ pub enum Role {
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
-        "utctime timestamputc utctimestamp datetimeutc utcdatetime timestamp datetime dateandtime opentime eventtime createdtime createdat datumzeit",
+        "utctime timestamputc utctimestamp datetimeutc utcdatetime utc gmt timestamp datetime dateandtime opentime eventtime createdtime createdat datumzeit",
     ),
     (
         Role::Date,
@@ -88,7 +88,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Suffix, "suffix symbolsuffix"),
     (
         Role::Expiry,
-        "expiry expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
+        "expiry exp expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
          contractmonth contractdate vencimiento vencimento verfall",
     ),
     (Role::Strike, "strike strikepr strikeprice strikepreis basispreis"),

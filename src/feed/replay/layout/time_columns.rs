@@ -79,7 +79,9 @@ pub fn find(
         }
         // If the first column has times, its name does not matter, unless it is an id: yfinance calls the
         // column `Price`.
-        (None, None) if !is_id(context.names) && any(0, is_stamp) => Ok(TimeColumns::One(0)),
+        (None, None) if !is_id(context.names) && any(0, is_stamp) && !are_ids(rows) => {
+            Ok(TimeColumns::One(0))
+        }
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
             context.day.map(of_day).ok_or(Some(LayoutError::NoDay))
@@ -162,6 +164,14 @@ fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let width = rows.first().map_or(0, Vec::len);
     let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
     (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
+}
+
+/// Returns whether the first column has numbers, and another column has times that are no numbers.
+fn are_ids(rows: &[Record]) -> bool {
+    let is_time = |cell: &[u8]| !is_number(cell.trim_ascii()) && is_stamp(cell);
+    let width = rows.first().map_or(0, Vec::len);
+    cells(rows, 0).all(|cell| is_number(cell.trim_ascii()))
+        && (1..width).any(|column| cells(rows, column).all(is_time))
 }
 
 /// Returns whether the first column is named after ids, which may look like Unix times.
