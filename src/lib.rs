@@ -248,10 +248,12 @@
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
+//! | `zone_clues.rs` | what lines and columns say about the zone of the times |
 //! | `suspicion.rs` | what an unused column may hold, by its name |
 //! | `scan.rs` | reads all rows once |
 //! | `readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `reading.rs` | the order and the span of the times in one reading |
+//! | `sessions.rs` | sessions that begin on the evening before their date |
 //! | `named_symbols.rs` | symbols that rows name |
 //! | `symbols_in_names.rs` | two files whose names give one symbol |
 //! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
@@ -265,7 +267,7 @@
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
 //! | `joined_symbol.rs` | joins the cells that name an instrument |
-//! | `number/` | numbers, decimal commas |
+//! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |
 //! | `events.rs` | events in order |

@@ -309,7 +309,7 @@ mod tests {
     fn an_error_names_a_flag_as_it_is_typed() {
         let line = "tickerplant --profile gbm --symbols A --rate 1 --seed 1 --start 2024 --session 24h --speed 1 --max-gap 1s --retime --paused --loop \
              --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info \
-             --symbol A --tz UTC --layout a --map price=0 --date-order mdy --time-of-day digits --decimal . --price-scale 1 --delimiter tab --encoding a \
+             --symbol A --tz UTC --layout a --map price=0 --date-order mdy --time-of-day digits --decimal . --price-scale 1 --prices 32nds --delimiter tab --encoding a \
              --from 2024 --to 2024 --strict --max-bytes 1";
         let sources = Cli::try_parse_from(line.split_whitespace()).unwrap().serve.sources(Vec::new());
 

@@ -34,7 +34,7 @@ export class Instrument {
   constructor(readonly symbol: string) {}
 
   /** Takes the last values. `now` is the time of `performance.now()`. */
-  take({ trade, quote, bar, day, time, receivedAt }: Row, now: number): void {
+  take({ trade, quote, bar, day, status, time, receivedAt }: Row, now: number): void {
     const last = day?.last ?? trade?.price ?? bar?.close ?? "";
     if (last !== this.last) {
       const move = this.last && last ? compare(last, this.last) : 0;
@@ -60,6 +60,7 @@ export class Instrument {
     this.volume = day?.volume ?? "";
     this.change = day?.change ?? "";
     this.changePercent = day?.change_percent ?? "";
+    this.halted = status?.status === "halted" ? (status.reason ?? "halted") : "";
     this.time = time;
     this.receivedAt = receivedAt;
   }

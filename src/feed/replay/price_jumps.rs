@@ -39,6 +39,7 @@ impl PriceJumps {
             Payload::Trade(trade) => Some(trade.price),
             Payload::Quote(quote) => quote.bid,
             Payload::Bar(bar) => Some(bar.close),
+            Payload::Status(_) => None,
         };
         let Some(price) = price else { return };
         // The comparison is approximate, so no exact decimal is needed.

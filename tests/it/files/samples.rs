@@ -19,7 +19,9 @@ fn tick(Event { symbol, time, payload }: &Event) -> String {
             quote.ask.unwrap(),
             quote.ask_size.unwrap()
         ),
-        Payload::Bar(_) => unreachable!("the sample file of ticks has no bars"),
+        Payload::Bar(_) | Payload::Status(_) => {
+            unreachable!("the sample file of ticks has trades and quotes")
+        }
     }
 }
 

@@ -4,12 +4,14 @@ mod decimal_sign;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod thirty_seconds;
 
 use rust_decimal::Decimal;
 
 use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
+pub use thirty_seconds::{PriceNotation, price_in_32nds};
 
 /// How many of the last digits of Databento's integer prices are decimals.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
@@ -36,7 +38,7 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, even if it
+/// An apostrophe separates thousands, as in Switzerland, unless prices are configured as 32nds. So `110'165` is parsed as 110165, even if it
 /// is the price of a treasury future and means 110 and 16.5/32. The text `110'16` is an error, because a
 /// group of thousands has three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,19 @@ impl Numbers {
     /// Returns an error in the same cases as [`Numbers::size`].
     pub fn fixed_point_size(self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
         if UNDEFINED_SIZES.contains(&cell.trim_ascii()) { Ok(None) } else { self.size(cell) }
+    }
+
+    /// Parses a price in points and 32nds, or a decimal number without an apostrophe.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for other texts with an apostrophe, and in the same cases as [`Numbers::price`].
+    pub fn price_in_32nds(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
+        match price_in_32nds(cell) {
+            Some(price) => Ok(Some(Price(price))),
+            None if cell.contains(&b'\'') => Err(bad(cell)),
+            None => self.price(cell),
+        }
     }
 
     /// Parses a price of a LOBSTER file. Returns `None` for ±9999999999, which means an empty level of the

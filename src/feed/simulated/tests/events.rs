@@ -39,7 +39,7 @@ fn check(config: &Config, events: &[Event]) {
                 assert!(price > Decimal::ZERO, "{event:?}");
                 assert!(size > Decimal::ZERO && (config.odd_lots > 0.0 || is_whole(size)), "{event:?}");
             }
-            Payload::Bar(_) => unreachable!("a simulation has no bars"),
+            Payload::Bar(_) | Payload::Status(_) => unreachable!("a simulation has trades and quotes"),
         }
     }
 }
@@ -151,7 +151,7 @@ fn a_step_price_says_which_event_it_is_of() {
         let price = match &event.payload {
             Payload::Trade(trade) => trade.price,
             Payload::Quote(quote) => quote.bid.unwrap(),
-            Payload::Bar(_) => unreachable!("a simulation has no bars"),
+            Payload::Bar(_) | Payload::Status(_) => unreachable!("a simulation has trades and quotes"),
         };
         assert_eq!(price.0, Decimal::new(number, 2));
     }

@@ -20,7 +20,7 @@ fn hash(profile: &str) -> String {
                 let [bid_size, ask_size] = [quote.bid_size, quote.ask_size].map(Option::unwrap);
                 writeln!(text, "{time} {symbol} {bid} {bid_size} {ask} {ask_size}").unwrap();
             }
-            Payload::Bar(_) => unreachable!("a simulation has no bars"),
+            Payload::Bar(_) | Payload::Status(_) => unreachable!("a simulation has trades and quotes"),
         }
     }
     let digest = Sha256::digest(text.as_bytes());
