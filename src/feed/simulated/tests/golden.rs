@@ -35,6 +35,6 @@ fn the_first_events_of_each_profile_stay_as_they_are() {
 
     assert_eq!(
         hashes,
-        ["a0a2b5d4a54a7196", "9b3489627edc89cf", "f27f92568bb79cc1", "75302c8aef8b8be0", "395699d4eb8cebfc"]
+        ["2f2cc7d53871b3f3", "9b3489627edc89cf", "f27f92568bb79cc1", "75302c8aef8b8be0", "395699d4eb8cebfc"]
     );
 }
