@@ -246,6 +246,8 @@
 //! | `layout/number_columns.rs` | the notation of numbers in the first rows |
 //! | `layout/date_orders.rs` | the orders of day and month that the first rows allow |
 //! | `layout/time_columns.rs` | the columns of the time |
+//! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
+//! | `layout/row_kinds.rs` | trades beside asks, orders, payments of an account |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `zone_clues.rs` | what lines and columns say about the zone of the times |

@@ -199,7 +199,7 @@ pub fn month_of_contract(path: &str, first: i64) -> Option<&str> {
     let mut months = stem(path).split(SEPARATORS).filter(|word| word.len() == 6 && is_number(word));
     let (month, None) = (months.next()?, months.next()) else { return None };
     let begin = time::date(format!("{month}01").as_bytes(), DateOrder::Ymd)?;
-    let days = (begin - first).div_euclid(86_400 * 1_000_000_000);
+    let days = begin.checked_sub(first)?.div_euclid(86_400 * 1_000_000_000);
     (BEFORE_CONTRACT_MONTH..=LONGEST_CONTRACT).contains(&days).then_some(month)
 }
 

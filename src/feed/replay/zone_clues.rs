@@ -46,7 +46,7 @@ pub fn in_a_column(column: &UnusedColumn, rows: &[Record], times: &[Option<Stamp
         let Some(Stamp::Utc(utc)) = time::stamp(cell, DateOrder::Ymd) else {
             return None;
         };
-        let apart = utc.as_nanos() - local;
+        let apart = utc.as_nanos().checked_sub(*local)?;
         (apart % QUARTER == 0).then_some(apart / QUARTER)
     };
     let mut offsets = rows.iter().zip(times).map(quarters);

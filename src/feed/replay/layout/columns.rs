@@ -352,12 +352,15 @@ impl Columns {
     }
 }
 
-/// Returns whether a column holds calls and puts only.
+/// Returns whether a column holds calls and puts only. Futures between them have none.
 fn are_rights(rows: &[Record], column: usize) -> bool {
     const RIGHTS: [&str; 8] = ["CE", "PE", "C", "P", "CALL", "PUT", "CA", "PA"];
-    let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
-    let is_right = |cell: &[u8]| RIGHTS.iter().any(|right| cell.eq_ignore_ascii_case(right.as_bytes()));
-    !rows.is_empty() && cells.all(is_right)
+    const NONE: [&str; 5] = ["FUT", "FUTSTK", "FUTIDX", "XX", ""];
+    let cells = || rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
+    let is_among =
+        |cell: &[u8], words: &[&str]| words.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()));
+    cells().any(|cell| is_among(cell, &RIGHTS))
+        && cells().all(|cell| is_among(cell, &RIGHTS) || is_among(cell, &NONE))
 }
 
 /// Returns the column of the best level of an order book, as in `bid_0_price`, `bids[0].price` or `BidPrice1`.

@@ -1,6 +1,5 @@
 //! Recognizes the layout of a file from its first lines.
 
-use std::collections::HashMap;
 use std::iter;
 
 use super::super::number::{DecimalSign, Numbers, PriceNotation};
@@ -14,9 +13,11 @@ use super::given::Given;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
+use super::row_kinds::{STATEMENT, is_statement, only_trades};
+use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, SymbolColumns, TimeColumns, Times, header, headerless};
+use super::{Layout, Record, TimeColumns, Times, header, headerless};
 use crate::feed::printable::excerpt;
 
 /// How many lines at the start of a file are searched for a header.
@@ -259,19 +260,7 @@ fn finish(
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can select one of them, unless their cells are equal.
-    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
-    let is_twice = |column: &usize| {
-        let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
-        // pandas renames the second column of one name: `Close.1`.
-        let raw =
-            |column: usize| header.and_then(|line| lines[line].get(column)).map(|cell| cell.trim_ascii());
-        let renamed = raw(*column).map(|name| [name, b".1"].concat());
-        let is_renamed = |other: usize| renamed.is_some() && raw(other) == renamed.as_deref();
-        names.len() > *column
-            && (others.any(|other| !is_equal(*column, other)) || (0..names.len()).any(is_renamed))
-    };
-    if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
+    if given.map.is_none() && has_columns_twice(lines, header, rows, columns) {
         return Err(LayoutError::Unfit(
             "a table",
             "several instruments side by side, with columns of one name",
@@ -355,6 +344,21 @@ fn finish(
     Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }
 
+/// Returns whether two columns of prices or sizes have the same name. Only a map can select one of them, unless
+/// their cells are equal.
+fn has_columns_twice(lines: &[Record], header: Option<usize>, rows: &[Record], columns: &Columns) -> bool {
+    let names = header.map_or(&[][..], |line| &lines[line]);
+    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
+    let is_twice = |column: usize| {
+        let Some(name) = names.get(column) else { return false };
+        // pandas renames the second column of one name: `Close.1`.
+        let renamed = [name.trim_ascii(), b".1"].concat();
+        let is_other = |other: usize| normal(&names[other]) == normal(name) && !is_equal(column, other);
+        (0..names.len()).any(|other| is_other(other) || names[other].trim_ascii() == renamed)
+    };
+    columns.numbers().any(is_twice)
+}
+
 /// Returns a warning if a column of times in UTC is read, and a column of local times beside it is not.
 fn utc_beside_local(
     lines: &[Record],
@@ -387,60 +391,6 @@ fn utc_beside_local(
     ))
 }
 
-/// Returns the columns of the symbol.
-///
-/// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
-/// the name of the contract, unless rows of one name are of several contracts. They are not added to a configured symbol either, unless the map names them.
-fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
-    let symbol = columns.symbol()?;
-    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
-    let suffix = name.and(symbol.suffix);
-    let is_contract = match name {
-        _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
-        Some(column) => {
-            let has_digits = |row: &Record| row.get(column).is_some_and(|name| has_digits(name));
-            !rows.iter().any(has_digits) || has_several_contracts(rows, column, symbol)
-        }
-        None => !given.has_symbol,
-    };
-    let found = if is_contract {
-        SymbolColumns { name, suffix, ..symbol }
-    } else {
-        SymbolColumns { name, suffix, is_pair: symbol.is_pair, ..SymbolColumns::default() }
-    };
-    Some(found).filter(|found| found.name.is_some() || found.is_joined())
-}
-
-/// Returns whether rows of one name differ in the parts of a contract.
-fn has_several_contracts(rows: &[Record], name: usize, symbol: SymbolColumns) -> bool {
-    let parts = |row: &Record| {
-        [symbol.expiry, symbol.strike, symbol.right]
-            .map(|column| row.get(column?).map(|cell| cell.trim_ascii().to_vec()))
-    };
-    let mut first = HashMap::new();
-    rows.iter().any(|row| {
-        let parts = parts(row);
-        row.get(name).is_some_and(|name| *first.entry(name).or_insert_with(|| parts.clone()) != parts)
-    })
-}
-
-fn has_digits(name: &[u8]) -> bool {
-    name.iter().any(u8::is_ascii_digit)
-}
-
-/// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
-/// instruments.
-fn are_exchanges(rows: &[Record], column: usize) -> bool {
-    const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
-        finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
-        binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
-    let cells = || {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
-    };
-    let is_exchange = |cell: String| EXCHANGES.split_ascii_whitespace().any(|known| known == cell);
-    cells().next().is_some() && cells().all(is_exchange)
-}
-
 /// Returns the column with the milliseconds to add to the time. A column that is not configured is used only if
 /// all its cells are milliseconds, and no time in the rows has a fraction of a second.
 fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Map>) -> Option<usize> {
@@ -469,67 +419,6 @@ fn zone_column(rows: &[Record], columns: &Columns, map: Option<&Map>) -> Option<
     let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Zone));
     let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
     (is_configured || cells.all(zone::is_named)).then_some(column)
-}
-
-/// What a statement of an account holds.
-const STATEMENT: &str = "a statement of an account, with payments beside its trades (--map reads all rows)";
-
-/// Returns whether the rows are those of an account's statement: a column has purchases or sales in some rows, and
-/// dividends or other payments in other rows. Payments without a price are no trades anyway.
-fn is_statement(rows: &[Record], columns: &Columns) -> bool {
-    const TRADES: &str =
-        "buy sell bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
-    const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
-        journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
-        auszahlung zinsen gebühr steuer dividendo";
-    let has_word = |cell: &[u8], words: &str| {
-        let text = String::from_utf8_lossy(cell).to_lowercase();
-        let mut of_cell = text.split(|c: char| !c.is_alphanumeric());
-        of_cell.any(|word| words.split_ascii_whitespace().any(|known| known == word))
-    };
-    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    (0..width).any(|column| {
-        let has_price = |row: &&Record| {
-            let price = columns.get(Role::Price).and_then(|price| row.get(price));
-            price.is_some_and(|price| matches!(Numbers::default().price(price), Ok(Some(_))))
-        };
-        let cells = || rows.iter().filter(has_price).filter_map(|row| row.get(column)).map(Vec::as_slice);
-        let is_payment = |cell: &[u8]| has_word(cell, PAYMENTS) && !has_word(cell, TRADES);
-        let are_payments = cells().next().is_some() && cells().all(is_payment);
-        are_payments || cells().any(|cell| has_word(cell, TRADES)) && cells().any(is_payment)
-    })
-}
-
-/// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
-/// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
-/// as a trade.
-fn only_trades(
-    rows: &[Record],
-    names: &[String],
-) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
-    // Bids are not searched for, because `b` may mean a buyer.
-    const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
-    const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
-    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
-    let is_cancelled = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        cells.any(|cell| normal(cell).starts_with("cancel"))
-    };
-    let of_orders = ["action", "event", "status", "orderstatus"];
-    if (0..names.len()).any(|column| of_orders.contains(&&*names[column]) && is_cancelled(column)) {
-        return Err(LayoutError::Unfit("orders", "orders, some of them cancelled"));
-    }
-    let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
-    let holds = |is: &dyn Fn(&str) -> bool| {
-        rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
-    };
-    if !holds(&|cell| ASKS.contains(&normal(cell.as_bytes()).as_str())) {
-        return Ok(None);
-    }
-    if holds(&|cell| TRADES.contains(&cell)) {
-        return Ok(Some((column, TRADES)));
-    }
-    Err(LayoutError::Unfit("quotes", "one side of the book a row"))
 }
 
 /// Returns whether a cell is a number or a time.

@@ -51,9 +51,9 @@ pub fn price_in_32nds(cell: &[u8]) -> Option<Decimal> {
     let digit = |byte: &u8| i64::from(byte - b'0');
     let parts = digit(tens) * 10 + digit(ones);
     let is_price = (1..=4).contains(&points.len()) && points.iter().all(u8::is_ascii_digit) && parts < 32;
-    let points = points.iter().fold(0, |points, byte| points * 10 + i64::from(byte.wrapping_sub(b'0')));
     // A 256th is 0.00390625.
-    is_price.then(|| Decimal::new((points * 256 + parts * 8 + eighths) * 390_625, 8).normalize())
+    let price = |points: i64| Decimal::new((points * 256 + parts * 8 + eighths) * 390_625, 8).normalize();
+    is_price.then(|| price(points.iter().fold(0, |points, byte| points * 10 + digit(byte))))
 }
 
 #[cfg(test)]
@@ -75,7 +75,17 @@ mod tests {
             assert_eq!(price_in_32nds(text.as_bytes()).unwrap().to_string(), price, "{text}");
         }
         for text in [
-            "110", "110.5", "110'32", "110'164", "110'169", "'16", "11000'16", "-110'16", "110'1", "110'1650",
+            "110",
+            "110.5",
+            "110'32",
+            "110'164",
+            "110'169",
+            "'16",
+            "11000'16",
+            "-110'16",
+            "110'1",
+            "110'1650",
+            "9999999999999999999999'16",
         ] {
             assert_eq!(price_in_32nds(text.as_bytes()), None, "{text}");
         }
