@@ -28,6 +28,8 @@ export class Instrument {
   /** The direction of the newest move of the last price, and when it came. */
   tick: Direction = "";
   tickAt = -Infinity;
+  /** Grows with each change, so that a row knows whether it must be drawn again. */
+  version = 0;
   /** The most decimals that a price of this symbol has had. All its prices are shown with so many. */
   decimals = 2;
 
@@ -35,6 +37,7 @@ export class Instrument {
 
   /** Takes the last values. `now` is the time of `performance.now()`. */
   take({ trade, quote, bar, day, time, receivedAt }: Row, now: number): void {
+    this.version += 1;
     const last = day?.last ?? trade?.price ?? bar?.close ?? "";
     if (last !== this.last) {
       const move = this.last && last ? compare(last, this.last) : 0;
