@@ -35,6 +35,13 @@ export class Instrument {
 
   constructor(readonly symbol: string) {}
 
+  /** Where the last price lies between the low (0) and the high (1) of the day, if these differ. */
+  get place(): number | undefined {
+    const low = Number(this.low);
+    const range = Number(this.high) - low;
+    return range > 0 ? (Number(this.last) - low) / range : undefined;
+  }
+
   /** Takes the last values. `now` is the time of `performance.now()`. */
   take({ trade, quote, bar, day, time, receivedAt }: Row, now: number): void {
     this.version += 1;

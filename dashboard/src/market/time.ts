@@ -8,7 +8,7 @@ export const dateAndTime = (milliseconds: number): string =>
   Number.isFinite(milliseconds) ? new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ") : "–";
 
 /** Returns the time of day of a market time, such as `14:30:00`. */
-export const timeOfDay = (milliseconds: number): string => dateAndTime(milliseconds).slice(11);
+export const timeOfDay = (milliseconds: number): string => dateAndTime(milliseconds).split(" ").at(-1)!;
 
 /** Returns a span of time in its largest unit, such as `5s`, `3m` or `2h`. */
 export function span(milliseconds: number): string {

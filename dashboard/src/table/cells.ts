@@ -145,9 +145,7 @@ function makeRange(cell: HTMLElement): Draw {
     const { decimals } = instrument;
     low(instrument.low && grouped(instrument.low, decimals));
     high(instrument.high && grouped(instrument.high, decimals));
-    const from = Number(instrument.low),
-      to = Number(instrument.high);
-    const place = to > from ? Math.round(((Number(instrument.last) - from) / (to - from)) * 200) / 2 : 50;
+    const place = Math.round((instrument.place ?? 0.5) * 200) / 2;
     if (place !== drawn) marker.style.left = `${place}%`;
     drawn = place;
     mark(track, "empty", String(!instrument.low));
