@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { dateAndTime, duration, span, timeOfDay, toMilliseconds } from "../src/market/time";
+import { dateAndTime, duration, inFile, span, timeOfDay, toMilliseconds } from "../src/market/time";
 
 test("market times are in UTC, whatever the time zone of the page", () => {
   const time = toMilliseconds("2024-01-03T14:30:00.123456789Z");
@@ -28,4 +28,14 @@ test("a duration has two units, and begun seconds count", () => {
   assert.equal(duration(250_000), "4 min 10 s");
   assert.equal(duration(5_400_000), "1 h 30 min");
   assert.equal(duration(90_000_000), "1 d 1 h");
+});
+
+test("in a later lap of a loop, the place in the file is that of the first lap", () => {
+  const at = (time) => Date.parse(`${time}Z`);
+  const [from, to] = [at("2024-01-03T14:30:00"), at("2024-01-03T14:33:00")];
+  for (const day of ["03", "04", "31"]) assert.equal(inFile(at(`2024-01-${day}T14:31:00`), from, to), at("2024-01-03T14:31:00"));
+  // A file of two days, of which one begins before midnight.
+  const ends = [at("2024-01-03T23:00:00"), at("2024-01-04T01:00:00")];
+  assert.equal(inFile(at("2024-01-04T00:30:00"), ...ends), at("2024-01-04T00:30:00"));
+  assert.equal(inFile(at("2024-01-06T00:30:00"), ...ends), at("2024-01-04T00:30:00"));
 });

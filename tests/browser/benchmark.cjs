@@ -77,6 +77,14 @@ async function memory(page) {
   return usedSize / 1024 / 1024;
 }
 
+/** Returns the CPU time of all processes of the browser so far, in milliseconds. */
+async function cpuTime(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.reduce((sum, { cpuTime: seconds }) => sum + seconds * 1000, 0);
+}
+
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /** Opens the dashboard, and an empty page beside it. The dashboard has shown so many symbols for some seconds. */
@@ -91,19 +99,22 @@ async function openBoth(openTab, url, symbols) {
 }
 
 /** Counts the frames of a page in turns with those of an empty page. `watched` runs each count of the page. */
-async function compare(empty, page, scrolled, watched = (work) => work()) {
-  const counted = { empty: [], page: [], draws: [] };
+async function compare(browser, { empty, page }, scrolled, watched = (work) => work()) {
+  const counted = { empty: [], page: [], draws: [], cpu: [] };
   for (let turn = 0; turn < TURNS; turn += 1) {
     await empty.bringToFront();
     counted.empty.push((await frames(empty)).rate);
     await page.bringToFront();
     await sleep(1000);
+    const before = await cpuTime(browser);
     const { rate, draws } = await watched(() => frames(page, scrolled));
+    counted.cpu.push((await cpuTime(browser) - before) / (rate * SECONDS));
     counted.page.push(rate);
     counted.draws.push(draws);
   }
   const ratio = median(counted.page) / median(counted.empty);
-  const text = `${median(counted.page).toFixed(1)} and ${median(counted.empty).toFixed(1)}, ${ratio.toFixed(3)} times`;
+  const text = `${median(counted.page).toFixed(1)} and ${median(counted.empty).toFixed(1)}, ${ratio.toFixed(3)} times ` +
+    `(CPU time of the browser: ${median(counted.cpu).toFixed(1)} ms a frame)`;
   return { text, ratio, draws: Math.max(...counted.draws) };
 }
 
@@ -123,23 +134,24 @@ const MEASUREMENTS = {
     judge("median of 5", `${Math.round(median(firsts))} ms (of ${firsts.map(Math.round).join(", ")})`, median(firsts) < 1000);
   }],
 
-  "scrolling 5,000 symbols at 2,000 updates a second": [feed(5000, 2000), async ({ openTab, url, judge }) => {
-    const { empty, page } = await openBoth(openTab, url, 5000);
-    const { text, ratio, draws } = await compare(empty, page, ".scroller");
+  "scrolling 5,000 symbols at 2,000 updates a second": [feed(5000, 2000), async ({ browser, openTab, url, judge }) => {
+    const pages = await openBoth(openTab, url, 5000);
+    const { text, ratio, draws } = await compare(browser, pages, ".scroller");
     judge("frames a second, beside those of an empty page", text, ratio >= LEAST);
     judge("drawings of the rows in each frame", draws.toFixed(3), draws <= 1.05);
   }],
 
-  "10,000 updates a second on 5,000 symbols": [feed(5000, 10_000), async ({ openTab, url, judge }) => {
-    const { empty, page } = await openBoth(openTab, url, 5000);
-    const { text, ratio, draws } = await compare(empty, page);
+  "10,000 updates a second on 5,000 symbols": [feed(5000, 10_000), async ({ browser, openTab, url, judge }) => {
+    const pages = await openBoth(openTab, url, 5000);
+    const { text, ratio, draws } = await compare(browser, pages, "");
     judge("frames a second, beside those of an empty page", text, ratio >= LEAST);
     judge("drawings of the rows in each frame", draws.toFixed(3), draws <= 1.05);
-    console.log(`updates in the last second: ${await updates(page)}`);
+    console.log(`updates in the last second: ${await updates(pages.page)}`);
   }],
 
   "1,000 updates a second on 500 symbols": [feed(500, 1000), async ({ browser, openTab, url, judge }) => {
-    const { empty, page } = await openBoth(openTab, url, 500);
+    const pages = await openBoth(openTab, url, 500);
+    const { page } = pages;
     // Long tasks count only while the page is in front, and not while its garbage is collected.
     const spans = [];
     const watched = async (work) => {
@@ -148,7 +160,7 @@ const MEASUREMENTS = {
       spans.push([from, await page.evaluate(() => performance.now())]);
       return result;
     };
-    const { text, ratio } = await compare(empty, page, "", watched);
+    const { text, ratio } = await compare(browser, pages, "", watched);
     judge("frames a second, beside those of an empty page", text, ratio >= LEAST);
 
     const uses = [await memory(page)];

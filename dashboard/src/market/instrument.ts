@@ -19,6 +19,8 @@ export class Instrument {
   volume = "";
   change = "";
   changePercent = "";
+  /** Whether the symbol has had a trade. */
+  hasTrades = false;
   /** The market time of the newest event. */
   time = "";
   /** When the page got the newest event, in milliseconds; 0 for a symbol without data. */
@@ -45,6 +47,7 @@ export class Instrument {
   /** Takes the last values. `now` is the time of `performance.now()`. */
   take({ trade, quote, bar, day, status, time, receivedAt }: Row, now: number): void {
     this.version += 1;
+    this.hasTrades = trade !== undefined;
     const last = day?.last ?? trade?.price ?? bar?.close ?? "";
     if (last !== this.last) {
       const move = this.last && last ? compare(last, this.last) : 0;

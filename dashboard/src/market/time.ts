@@ -27,6 +27,18 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
+const DAY = 86_400_000;
+
+/**
+ * Returns the time of a replay's file that is played at a market time. Each lap of a loop is whole days later, as many
+ * as the file has.
+ */
+export function inFile(time: number, from: number, to: number): number {
+  const dayOf = (milliseconds: number) => Math.floor(milliseconds / DAY);
+  const days = dayOf(to) - dayOf(from) + 1;
+  return time - Math.floor((dayOf(time) - dayOf(from)) / days) * days * DAY;
+}
+
 /** The lengths of the bars that the server has, in seconds. */
 export const INTERVALS = { "1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "1d": 86_400 } as const;
 
