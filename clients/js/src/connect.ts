@@ -11,10 +11,10 @@ import { iterate } from "./iterate.js";
 import { type Link, reasonOf } from "./link.js";
 import { Progress, type Reply } from "./progress.js";
 import { Store } from "./store.js";
-import type { Client, Events, Options, State, StatusFrame, Update } from "./types.js";
+import type { Client, Events, Options, State, Update } from "./types.js";
 import { CHANNELS, Wanted } from "./wanted.js";
 
-type Frame = wire.Frame | StatusFrame | Reply | wire.AuthenticatedFrame | wire.PongFrame | wire.ErrorFrame;
+type Frame = wire.Frame | Reply | wire.AuthenticatedFrame | wire.PongFrame | wire.ErrorFrame;
 
 /** Connects to a server, and subscribes. The client connects again whenever its connection breaks. */
 export function connect(options: Options = {}): Client {
@@ -178,7 +178,6 @@ export function connect(options: Options = {}): Client {
       case "trade":
       case "quote":
       case "bar":
-      case "status":
         update(frame);
         break;
       case "snapshot":
@@ -226,8 +225,7 @@ export function connect(options: Options = {}): Client {
   const update = (event: Update) => {
     const { symbol, type } = event;
     progress.event(event.seq);
-    // A status belongs to no channel.
-    if (!wanted.has(symbol, type !== "status" && `${type}s`)) return;
+    if (!wanted.has(symbol, `${type}s`)) return;
     // An event of an earlier subscription, which the program has ended and begun anew. Its snapshot follows.
     if (!store.has(symbol) && calls.awaits(symbol)) return;
     if (!store.update(event)) return;

@@ -1,10 +1,8 @@
 // The last values of all subscribed symbols: snapshots, joined with the updates after them.
 
 import { type FoldedDay, dayOf, fold } from "./day.js";
-import type { Bar, BarFrame, Day, Quote, SnapshotFrame, Trade, TradeFrame } from "./generated.js";
-import type { Halt, Row, Update } from "./types.js";
-
-const changesDay = (update: Update): update is TradeFrame | BarFrame => "price" in update || "close" in update;
+import type { Bar, Day, Quote, SnapshotFrame, Trade } from "./generated.js";
+import type { Row, Update } from "./types.js";
 
 /** A row, and what only the store has to know about it. */
 class StoredRow implements Row {
@@ -12,7 +10,6 @@ class StoredRow implements Row {
   quote?: Quote | undefined = undefined;
   bar?: Bar | undefined = undefined;
   day?: Day | undefined = undefined;
-  status?: Row["status"] = undefined;
   seq = 0;
   time = "";
   receivedAt = 0;
@@ -35,12 +32,12 @@ class StoredRow implements Row {
 
   /** Takes the values of a snapshot. Unless it is a correction, the updates up to it are not delivered. */
   take(snapshot: SnapshotFrame, isCorrection: boolean): void {
-    const { seq, trade, quote, bar, day, status, reason } = snapshot as SnapshotFrame & Partial<Halt>;
+    const { seq, trade, quote, bar, day } = snapshot;
     let newest = -1;
     for (const event of [trade, quote, bar]) {
       if (event && event.seq > newest) ({ seq: newest, time: this.time } = event);
     }
-    Object.assign(this, { seq, trade, quote, bar, day, status: status && { status, reason }, receivedAt: Date.now() });
+    Object.assign(this, { seq, trade, quote, bar, day, receivedAt: Date.now() });
     this.#day = dayOf(snapshot);
     if (!isCorrection) this.#delivered = seq;
   }
@@ -58,7 +55,7 @@ class StoredRow implements Row {
     this.receivedAt = Date.now();
     if (seq > this.seq) {
       Object.assign(this, { seq, time, [type]: update });
-      if (changesDay(update)) this.day = (this.#day = fold(this.#day, update)).day;
+      if (type !== "quote") this.day = (this.#day = fold(this.#day, update)).day;
     }
     return true;
   }
@@ -119,11 +116,11 @@ export class Store {
 
   /** Adds an update to its row. Returns false if the update was delivered before. */
   update(update: Update): boolean {
-    const { symbol } = update;
+    const { symbol, type } = update;
     const row = (this.has(symbol) && this.rows.get(symbol)) || this.#new(symbol);
     const { date = "" } = row;
     const isNews = row.add(update);
-    if (isNews && changesDay(update)) this.folded.add(symbol);
+    if (isNews && type !== "quote") this.folded.add(symbol);
     if (date && date !== row.date) this.hasNewDay = true;
     return isNews;
   }

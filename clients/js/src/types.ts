@@ -52,22 +52,8 @@ export type State =
     }
   | { readonly state: "closed" };
 
-/** Whether trading in a symbol is halted, and why. */
-export interface Halt {
-  readonly status: "halted" | "trading";
-  readonly reason?: string | undefined;
-}
-
-/** Says that trading in a symbol stops or goes on. No feed of the server sends it yet. */
-export interface StatusFrame extends Halt {
-  readonly type: "status";
-  readonly symbol: string;
-  readonly seq: number;
-  readonly time: string;
-}
-
 /** One event of the market. */
-export type Update = wire.TradeFrame | wire.QuoteFrame | wire.BarFrame | StatusFrame;
+export type Update = wire.TradeFrame | wire.QuoteFrame | wire.BarFrame;
 
 /**
  * The last values of one symbol. The client changes a row in place. Decimal numbers are texts, with all
@@ -78,8 +64,6 @@ export interface Row {
   trade?: wire.Trade | undefined;
   quote?: wire.Quote | undefined;
   bar?: wire.Bar | undefined;
-  /** The newest status of trading. It is left out for a symbol that has never been halted. */
-  status?: Halt | undefined;
   /** The day so far. Each change makes a new object. */
   day?: wire.Day | undefined;
   /** The row takes all events up to this one into account. */
