@@ -2,7 +2,7 @@
 //!
 //! A [`Feed`] produces batches of events. The events of a simulation or a replay are published according to a
 //! [schedule]. The schedule maps an event's market time to the instant at which the event is due. With a
-//! [`Control`], a user can pause, step or seek a feed, and change its speed. A replay at full speed ignores
+//! [`Control`], a user can pause, step or seek a feed, and change its speed. A feed at full speed ignores
 //! due times, but waits for the readers of its events. Events on standard input are published as they arrive.
 //!
 //! [`open`] checks the feed's settings and input files, and returns an error if a setting or a file cannot be
@@ -12,7 +12,6 @@
 mod control;
 mod cut_gaps;
 mod error;
-mod instruments;
 mod lateness;
 mod line_settings;
 mod lines;
@@ -52,6 +51,7 @@ pub use status::Status;
 use control::QueuedCommand;
 use replay::Replay;
 use schedule::Schedule;
+use simulated::Hours;
 use source::{Files, Source};
 use status::Progress;
 use wall_clock::WallClock;
@@ -123,7 +123,7 @@ impl Config {
     ///
     /// Returns an error that names the first setting that cannot be used.
     pub fn check_settings(&self) -> Result<(), FeedError> {
-        simulated::Walk::new(&self.simulated)?;
+        simulated::Simulation::new(&self.simulated)?;
         replay::check_settings(&self.replay)
     }
 
@@ -144,7 +144,6 @@ impl Config {
     /// Returns an error if the feed has no end, but a setting needs an end.
     fn check_end(&self) -> Result<(), FeedError> {
         match self.kind {
-            FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
             FeedKind::Simulated if self.exit_at_end => Err(FeedError::NoEndOfSimulation),
             FeedKind::Replay if self.exit_at_end && self.replay.r#loop => Err(FeedError::NoEndOfLoop),
             FeedKind::Simulated | FeedKind::Replay | FeedKind::Stdin => Ok(()),
@@ -160,7 +159,7 @@ impl Config {
     /// clients.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
-        let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
+        let waits = self.kind != FeedKind::Stdin && self.clock.speed == Speed::Max;
         waits.then_some(self.replay.stall_timeout)
     }
 }
@@ -197,13 +196,14 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     config.check_end()?;
+    let config = &Config { simulated: config.simulated.resolved(), ..config.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.has_too_many_symbols() => {
             let (count, limit) = (config.simulated.symbols.count(), config.symbols);
             let fault = format!("{count} symbols are more than feed.symbols allows, which is {limit}");
             return Err(FeedError::Simulated { key: "symbols", fault });
         }
-        FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
+        FeedKind::Simulated => Source::Simulation(Box::new(simulated::Simulation::new(&config.simulated)?)),
         FeedKind::Replay => {
             Source::Files(Files::new(Replay::open(&config.replay, &lines)?, config.replay.r#loop))
         }
@@ -219,23 +219,25 @@ impl Feed {
         let status = Status {
             speed: has_schedule.then_some(clock.speed),
             repeats: (kind == FeedKind::Replay).then_some(config.replay.r#loop),
-            configured_rate: (kind == FeedKind::Simulated).then_some(config.simulated.rate.get()),
+            simulation: (kind == FeedKind::Simulated).then(|| config.simulated.clone().into()),
             files: if kind == FeedKind::Replay { config.replay.files.clone() } else { Vec::new() },
-            seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
             extent: source.extent(),
             ..Status::new(kind)
         };
         let progress = Progress::new(status, clock.max_gap.is_some());
+        let hours =
+            if kind == FeedKind::Simulated { config.simulated.session.clone() } else { Hours::AllDay };
         let (control, commands) = Control::new(kind, source.moments(), progress.clone());
         Self {
             source,
-            schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap)),
+            schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap, hours)),
             wall_clock: (has_schedule && clock.retime).then(|| WallClock::new(Time::now)),
             is_paused: has_schedule && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
             stalled_after: config.stalled_after,
             stall_timeout: config.replay.stall_timeout,
-            symbols: config.symbols,
+            // A simulation has no more symbols, as `open` has checked.
+            symbols: if kind == FeedKind::Simulated { 0 } else { config.symbols },
             reject_counters,
             progress,
             control,

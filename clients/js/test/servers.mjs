@@ -12,12 +12,13 @@ export const PAUSED = ["--feed", "replay", "feeds/ticks.csv", "--paused"];
 
 /**
  * Starts a server on a free port, or on the port of `listen`.
- * Returns its address, its URL and a function that stops the server.
+ * Returns its address, its URL, a function that writes an event to its standard input, and a function that stops the
+ * server.
  */
 export async function serve(flags, env = {}, listen = "127.0.0.1:0") {
   const server = spawn(PROGRAM, ["--listen", listen, ...flags], {
     cwd: ROOT,
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["pipe", "ignore", "pipe"],
     env: { ...process.env, ...env },
   });
   let log = "";
@@ -35,5 +36,6 @@ export async function serve(flags, env = {}, listen = "127.0.0.1:0") {
     server.kill("SIGKILL");
     await once(server, "exit");
   };
-  return { address, url: `http://${address}`, stop };
+  const feed = (event) => server.stdin.write(`${JSON.stringify(event)}\n`);
+  return { address, url: `http://${address}`, feed, stop };
 }

@@ -45,7 +45,7 @@ export class Instrument {
   }
 
   /** Takes the last values. `now` is the time of `performance.now()`. */
-  take({ trade, quote, bar, day, time, receivedAt }: Row, now: number): void {
+  take({ trade, quote, bar, status, day, time, receivedAt }: Row, now: number): void {
     this.version += 1;
     this.hasTrades = trade !== undefined;
     const last = day?.last ?? trade?.price ?? bar?.close ?? "";
@@ -73,6 +73,7 @@ export class Instrument {
     this.volume = day?.volume ?? "";
     this.change = day?.change ?? "";
     this.changePercent = day?.change_percent ?? "";
+    this.halted = status?.status === "halted" ? (status.reason ?? "halted") : "";
     this.time = time;
     this.receivedAt = receivedAt;
   }

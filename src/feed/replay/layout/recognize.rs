@@ -1,21 +1,23 @@
 //! Recognizes the layout of a file from its first lines.
 
+use std::collections::HashMap;
 use std::iter;
 
-use super::super::number::{DecimalSign, Numbers};
+use super::super::number::{DecimalSign, Numbers, PriceNotation};
 use super::super::path;
 use super::super::time::{self, DateOrder, Stamp};
 use super::super::zone;
 use super::columns::{Columns, Map};
-use super::date_orders::{DateOrders, date_orders};
+use super::date_orders::{self, DateOrders, date_orders};
 use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
-use super::number_columns::{decimal_sign, number_rule, price_in_fractions};
+use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, SymbolColumns, TimeColumns, Times, header, headerless};
+use crate::feed::printable::excerpt;
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -29,8 +31,8 @@ pub struct Recognized {
     /// The index of the line that is the first row.
     pub first_row: usize,
     pub date_orders: DateOrders,
-    /// What was assumed of the columns, if another layout fits too.
-    pub assumed: Option<String>,
+    /// What was assumed of the columns.
+    pub assumed: Vec<String>,
     /// The symbol of all rows, if a line between the header and the first row names it.
     pub symbol: Option<String>,
 }
@@ -53,7 +55,11 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         match by_header(lines, line, &names, entry, given) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
-            Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
+            Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {
+                let wanted = given.layout.unwrap_or_default();
+                let other = LayoutError::OtherLayout(line, found.layout.name, wanted);
+                best_error = Some(missing_column(wanted).unwrap_or(other));
+            }
             Err(error) => {
                 let is_better = |best: &LayoutError| {
                     matches!(best, LayoutError::NoPrice(_)) && !matches!(error, LayoutError::NoPrice(_))
@@ -64,8 +70,14 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         }
     }
     // These errors prove that the file has a header, so its rows are not compared with shapes.
-    if let Some(error @ (LayoutError::NoTime(_) | LayoutError::NoDay | LayoutError::NoTimeOfDay(_))) =
-        best_error
+    if let Some(
+        error @ (LayoutError::NoTime(_)
+        | LayoutError::NoDay
+        | LayoutError::NoTimeOfDay(_)
+        | LayoutError::DateOrder(..)
+        | LayoutError::NoColumn(_)
+        | LayoutError::OtherLayout(..)),
+    ) = best_error
     {
         return Err(error);
     }
@@ -91,7 +103,8 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         return Err(LayoutError::Unfit(chosen.entry.name, why));
     }
     let found = finish(lines, None, first_row, &chosen.columns, Some(chosen.entry), given)?;
-    Ok(Recognized { assumed: chosen.assumed, ..found })
+    let assumed = found.assumed.into_iter().chain(chosen.assumed).collect();
+    Ok(Recognized { assumed, ..found })
 }
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
@@ -160,6 +173,7 @@ fn by_header(
         ));
     }
     let mut columns = Columns::of_header(names, entry);
+    columns.symbol_by_its_cells(names, rows);
     if columns.values().is_none() {
         columns.close_by_name_of_file(names, given.path);
     }
@@ -263,7 +277,8 @@ fn finish(
             "several instruments side by side, with columns of one name",
         ));
     }
-    if let (None, Some(price)) = (given.decimal, price_in_fractions(rows, columns)) {
+    let has_notation = given.decimal.is_some() || given.prices.is_some();
+    if let (false, Some(price)) = (has_notation, price_in_fractions(rows, columns)) {
         return Err(LayoutError::Fractions(price));
     }
     let least = columns.least(time, &values);
@@ -277,6 +292,9 @@ fn finish(
         Some((column, kept)) => {
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
+        }
+        None if given.map.is_none() && is_statement(rows, columns) => {
+            return Err(LayoutError::Unfit("a table", STATEMENT));
         }
         None if entry.is_none() => match only_trades(rows, &names) {
             Err(_) if given.map.is_some() => None,
@@ -292,6 +310,15 @@ fn finish(
         NumberRule::Lean if is_scaled_by_lean(given.path) => 4,
         _ => 0,
     });
+    if let Some(order) = given.date_order
+        && let Some(date) = date_orders::misfit(rows, time, order)
+    {
+        return Err(LayoutError::DateOrder(date, order));
+    }
+    let time_width = match time {
+        TimeColumns::Parts(parts) => parts.columns().max().map_or(0, |last| last + 1),
+        _ => 0,
+    };
     let date_orders = date_orders(rows, time, is_european, given.date_order);
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
@@ -311,35 +338,90 @@ fn finish(
             .and_then(|close| names.get(close))
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        number_rule: number_rule(rows, columns, rules.numbers),
+        are_sizes_signed: number_columns::are_sizes_signed(rows, columns),
+        number_rule: match given.prices {
+            Some(PriceNotation::ThirtySeconds) => NumberRule::ThirtySeconds,
+            None => number_rule(rows, columns, rules.numbers),
+        },
         numbers: Numbers { decimal, price_scale },
-        width: columns.width().max(only.map_or(0, |(column, _)| column + 1)),
+        width: columns.width().max(time_width).max(only.map_or(0, |(column, _)| column + 1)),
         least,
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, date_orders, assumed: None, symbol: None })
+    let assumed =
+        [number_columns::unknown_size(rows, columns), utc_beside_local(lines, header, rows, &layout)];
+    let assumed = assumed.into_iter().flatten().collect();
+    Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
+}
+
+/// Returns a warning if a column of times in UTC is read, and a column of local times beside it is not.
+fn utc_beside_local(
+    lines: &[Record],
+    header: Option<usize>,
+    rows: &[Record],
+    layout: &Layout,
+) -> Option<String> {
+    let names = &lines[header?];
+    let normals: Vec<String> = names.iter().map(|name| normal(name)).collect();
+    let of_times = |(role, _): &(Role, usize)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
+    let used: Vec<usize> = layout.uses().filter(of_times).map(|(_, column)| column).collect();
+    let is_utc = |column: &&usize| {
+        normals.get(**column).is_some_and(|name| name.contains("utc") || name.contains("gmt"))
+    };
+    let is_time = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        let is_whole = |nanos: i64| nanos % 86_400_000_000_000 != 0;
+        cells.any(
+            |cell| matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Local(nanos)) if is_whole(nanos)),
+        )
+    };
+    let is_local = |column: &usize| {
+        let is_named = ["local", "time", "date"].iter().any(|part| normals[*column].contains(part));
+        is_named && !used.contains(column) && is_time(*column)
+    };
+    let (utc, local) = (used.iter().find(is_utc)?, (0..names.len()).find(is_local)?);
+    let [utc, local] = [*utc, local].map(|column| excerpt(&names[column]));
+    Some(format!(
+        "column `{utc}` is read as the time, and column `{local}`, which has local times, is not used"
+    ))
 }
 
 /// Returns the columns of the symbol.
 ///
 /// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
-/// the name of the contract. They are not added to a configured symbol either, unless the map names them.
+/// the name of the contract, unless rows of one name are of several contracts. They are not added to a configured symbol either, unless the map names them.
 fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
     let symbol = columns.symbol()?;
     let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
     let suffix = name.and(symbol.suffix);
     let is_contract = match name {
         _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
-        Some(column) => !rows.iter().filter_map(|row| row.get(column)).any(|name| has_digits(name)),
+        Some(column) => {
+            let has_digits = |row: &Record| row.get(column).is_some_and(|name| has_digits(name));
+            !rows.iter().any(has_digits) || has_several_contracts(rows, column, symbol)
+        }
         None => !given.has_symbol,
     };
     let found = if is_contract {
         SymbolColumns { name, suffix, ..symbol }
     } else {
-        SymbolColumns { name, suffix, ..SymbolColumns::default() }
+        SymbolColumns { name, suffix, is_pair: symbol.is_pair, ..SymbolColumns::default() }
     };
     Some(found).filter(|found| found.name.is_some() || found.is_joined())
+}
+
+/// Returns whether rows of one name differ in the parts of a contract.
+fn has_several_contracts(rows: &[Record], name: usize, symbol: SymbolColumns) -> bool {
+    let parts = |row: &Record| {
+        [symbol.expiry, symbol.strike, symbol.right]
+            .map(|column| row.get(column?).map(|cell| cell.trim_ascii().to_vec()))
+    };
+    let mut first = HashMap::new();
+    rows.iter().any(|row| {
+        let parts = parts(row);
+        row.get(name).is_some_and(|name| *first.entry(name).or_insert_with(|| parts.clone()) != parts)
+    })
 }
 
 fn has_digits(name: &[u8]) -> bool {
@@ -369,7 +451,7 @@ fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Ma
             TimeColumns::One(column)
             | TimeColumns::Two { time_of_day: column, .. }
             | TimeColumns::TimeOfDay { time_of_day: column, .. } => row.get(column),
-            TimeColumns::Day(_) => None,
+            TimeColumns::Parts(_) | TimeColumns::Day(_) => None,
         };
         let stamp = cell
             .and_then(|cell| time::time_of_day(cell).or(time::stamp(cell, DateOrder::Mdy).map(Stamp::nanos)));
@@ -387,6 +469,35 @@ fn zone_column(rows: &[Record], columns: &Columns, map: Option<&Map>) -> Option<
     let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Zone));
     let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
     (is_configured || cells.all(zone::is_named)).then_some(column)
+}
+
+/// What a statement of an account holds.
+const STATEMENT: &str = "a statement of an account, with payments beside its trades (--map reads all rows)";
+
+/// Returns whether the rows are those of an account's statement: a column has purchases or sales in some rows, and
+/// dividends or other payments in other rows. Payments without a price are no trades anyway.
+fn is_statement(rows: &[Record], columns: &Columns) -> bool {
+    const TRADES: &str =
+        "buy sell bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
+    const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
+        journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
+        auszahlung zinsen gebühr steuer dividendo";
+    let has_word = |cell: &[u8], words: &str| {
+        let text = String::from_utf8_lossy(cell).to_lowercase();
+        let mut of_cell = text.split(|c: char| !c.is_alphanumeric());
+        of_cell.any(|word| words.split_ascii_whitespace().any(|known| known == word))
+    };
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    (0..width).any(|column| {
+        let has_price = |row: &&Record| {
+            let price = columns.get(Role::Price).and_then(|price| row.get(price));
+            price.is_some_and(|price| matches!(Numbers::default().price(price), Ok(Some(_))))
+        };
+        let cells = || rows.iter().filter(has_price).filter_map(|row| row.get(column)).map(Vec::as_slice);
+        let is_payment = |cell: &[u8]| has_word(cell, PAYMENTS) && !has_word(cell, TRADES);
+        let are_payments = cells().next().is_some() && cells().all(is_payment);
+        are_payments || cells().any(|cell| has_word(cell, TRADES)) && cells().any(is_payment)
+    })
 }
 
 /// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
