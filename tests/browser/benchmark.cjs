@@ -19,7 +19,8 @@ const LEAST = 0.92;
 /** How far a page is scrolled in each frame, in pixels. Two rows come into view. */
 const STEP = 60;
 
-const feed = (symbols, rate) => ["--feed", "simulated", "--symbols", String(symbols), "--rate", String(rate)];
+/** A market whose events come at an even rate. */
+const feed = (symbols, rate) => ["--feed", "simulated", "--profile", "gbm", "--symbols", String(symbols), "--rate", String(rate)];
 
 /**
  * Counts the frames of a page in some seconds. Scrolls an element in each frame, if one is named. Returns the frames a
