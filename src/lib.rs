@@ -416,7 +416,7 @@
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
 //! | `notebook/` | executes `docs/notebook.ipynb` |
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
-//! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
+//! | `virtual_environment.sh` | creates the Python environments of the tests |
 //! | `serving.py` | starts servers for the tests in Python |
 //!
 //! ## The build
@@ -431,6 +431,7 @@
 //!
 //! The dashboard at `/` is a package of its own, in TypeScript. The table lists the folders and files of
 //! `dashboard/src`. Data flow from the session to the market, and from there to the table and to the detail.
+//! The folder `dashboard/test` has the tests of modules that need no browser.
 //!
 //! | file | what it has or does |
 //! |---|---|
