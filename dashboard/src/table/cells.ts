@@ -59,7 +59,8 @@ export function makeCell(id: ColumnId, cell: HTMLElement): Draw {
         name(instrument.symbol);
         if (remove.title !== `Remove ${instrument.symbol}`) remove.title = `Remove ${instrument.symbol}`;
         halted(instrument.halted && "halted");
-        cell.title = instrument.halted ? `Halted: ${instrument.halted}` : "";
+        const reason = instrument.halted === "halted" ? "" : `: ${instrument.halted}`;
+        cell.title = instrument.halted ? `Trading is halted${reason}` : "";
       };
     }
     case "last": {
