@@ -258,6 +258,8 @@ export type FeedState = "starting" | "running" | "paused" | "stalled" | "ended" 
 
 /** The status of the feed. A field whose value is not known is left out. */
 export interface FeedStatus {
+  /** The command line that repeats a simulation. */
+  command?: string;
   /** The configured rate of a simulation, in events per second of market time. */
   configured_rate?: number;
   /** Why the feed has failed. */
@@ -282,6 +284,8 @@ export interface FeedStatus {
   peers: number;
   /** The market time of the newest event, or of the seek. */
   position?: Time;
+  /** The profile of a simulation: the model that makes its events. */
+  profile?: string;
   /** The number of events in the last second. */
   rate: number;
   /** The number of rows of a replay, from `--from` to `--to`. */
@@ -294,6 +298,8 @@ export interface FeedStatus {
   skipped_ms?: number;
   /** The speed. */
   speed?: Speed;
+  /** The market time at which a simulation starts. */
+  start?: Time;
   /** The state. */
   state: FeedState;
 }
