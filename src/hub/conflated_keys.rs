@@ -8,8 +8,8 @@ use roaring::RoaringBitmap;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 
-/// The number of bits of a key's number that hold the index of the symbol.
-const INDEX_BITS: u32 = 30;
+/// The lowest number of a key of the kind [`Kind::Status`].
+const FIRST_STATUS: usize = 1 << 31;
 
 /// A set of keys, each of which is a symbol and a kind of event.
 #[derive(Debug, Default)]
@@ -79,16 +79,22 @@ impl ConflatedKeys {
     }
 }
 
-/// Returns the number of a key. The kind is in the highest bits, so that the keys of each kind lie together and a
-/// kind without keys needs no memory.
+/// Returns the number of a key. The keys of statuses lie apart, because few symbols have any: so they take no place
+/// among the keys of trades, quotes and bars.
 fn number((index, kind): Key) -> u32 {
-    let index = u32::try_from(index).ok().filter(|index| *index < 1 << INDEX_BITS);
-    (kind as u32) << INDEX_BITS | index.expect("a feed has fewer symbols than an index has values")
+    let number = match kind {
+        Kind::Status => FIRST_STATUS + index,
+        Kind::Trade | Kind::Quote | Kind::Bar => index * Kind::CHANNELS.len() + kind.index(),
+    };
+    u32::try_from(number).expect("a number of a symbol fits in 31 bits")
 }
 
 fn key(number: u32) -> Key {
-    let index = number & ((1 << INDEX_BITS) - 1);
-    (index as usize, Kind::ALL[(number >> INDEX_BITS) as usize])
+    let number = number as usize;
+    match number.checked_sub(FIRST_STATUS) {
+        Some(index) => (index, Kind::Status),
+        None => (number / Kind::CHANNELS.len(), Kind::CHANNELS[number % Kind::CHANNELS.len()]),
+    }
 }
 
 #[cfg(test)]

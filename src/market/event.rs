@@ -172,16 +172,18 @@ impl Kind {
 }
 
 impl KindSet {
+    /// The bit of trading statuses, which every set with a channel has.
+    const STATUS: u8 = 1 << Kind::Status as u8;
+
     /// The set of all channels.
-    pub const ALL: Self = Self(0b111);
+    pub const ALL: Self = Self(0b111 | Self::STATUS);
     /// The empty set.
     pub const NONE: Self = Self(0);
 
     /// Returns whether a subscriber of these channels gets events of this kind.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
-        let channels = if matches!(kind, Kind::Status) { Self::ALL.0 } else { 1 << kind as u8 };
-        self.0 & channels != 0
+        self.0 & (1 << kind as u8) != 0
     }
 
     /// Returns whether the set is empty.
@@ -199,7 +201,8 @@ impl KindSet {
     /// Returns this set without the channels in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        let channels = self.0 & !other.0 & !Self::STATUS;
+        if channels == 0 { Self::NONE } else { Self(channels | Self::STATUS) }
     }
 
     /// Returns the channels in the set, in the order of [`Kind::CHANNELS`].
@@ -211,7 +214,7 @@ impl KindSet {
 impl From<Kind> for KindSet {
     /// Returns the set of one channel. Returns the empty set for trading statuses, which are no channel.
     fn from(kind: Kind) -> Self {
-        if matches!(kind, Kind::Status) { Self::NONE } else { Self(1 << kind as u8) }
+        if kind == Kind::Status { Self::NONE } else { Self(1 << kind as u8 | Self::STATUS) }
     }
 }
 
