@@ -1,11 +1,12 @@
 //! For each symbol, the last-value cache holds the newest event of each kind, and the prices of the day.
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::market::{Day, Event, Kind, Payload, Symbol};
 
 /// An event with its sequence number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequencedEvent {
     /// The sequence number of the event; the first event has the number 1. An [unpublished
     /// event](LastValueCache::fold_unpublished) gets the cache's current sequence number.
@@ -15,7 +16,7 @@ pub struct SequencedEvent {
 }
 
 /// The last values of one symbol: the newest event of each kind, and the prices of the day so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SymbolValues {
     latest: [Option<SequencedEvent>; 3],
     day: Option<Day>,
@@ -30,7 +31,7 @@ pub type Key = (usize, Kind);
 ///
 /// A symbol gets its index in the cache when the symbol's first event is folded in. All caches of one log
 /// give a symbol the same index, until the feed seeks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastValueCache {
     seq: u64,
     symbols: IndexMap<Symbol, SymbolValues>,

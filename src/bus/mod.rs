@@ -62,7 +62,6 @@ impl Config {
 /// A log that wakes its readers after each new entry. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {
-    epoch: String,
     kind: FeedKind,
     log: Mutex<Log>,
     capacity: usize,
@@ -76,6 +75,8 @@ pub struct Bus {
     /// announce.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
+    /// How many events an awaited reader may be behind before the feed waits; 0 means without limit.
+    bound: AtomicU64,
     /// Whether the server ends after the feed, as the setting `feed.exit_at_end` says.
     exits_at_end: AtomicBool,
     is_ending: AtomicBool,
@@ -146,9 +147,8 @@ impl Bus {
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
-            epoch,
             kind,
-            log: Mutex::new(Log::new(config)),
+            log: Mutex::new(Log::new(config, epoch.into())),
             capacity: Log::capacity(config),
             end: watch::Sender::new(0),
             progress: watch::Sender::new(Slab::new()),
@@ -156,6 +156,7 @@ impl Bus {
             has_subscriber: watch::Sender::new(false),
             announced: OnceLock::new(),
             is_flow_controlled: AtomicBool::new(false),
+            bound: AtomicU64::new(0),
             exits_at_end: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
@@ -163,10 +164,11 @@ impl Bus {
         })
     }
 
-    /// Returns the epoch, which distinguishes the bus's sequence numbers from the numbers of other buses.
+    /// Returns the epoch, which distinguishes the bus's sequence numbers from the numbers of other buses. The
+    /// epoch changes if the log [starts over](Self::start_over).
     #[must_use]
-    pub fn epoch(&self) -> &str {
-        &self.epoch
+    pub fn epoch(&self) -> Arc<str> {
+        Arc::clone(self.log().epoch())
     }
 
     /// Returns how far a reader can fall behind, in events, before the log may evict the reader's next entry.
@@ -223,6 +225,14 @@ impl Bus {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
+    /// Empties the log, and continues at a checkpoint of another log. All readers then lag, and continue at
+    /// this checkpoint. If the checkpoint has another epoch, no cursor from before the call is valid any more.
+    pub fn start_over(&self, checkpoint: Checkpoint) {
+        self.append(|log, _| log.start_over(checkpoint));
+        // The readers have processed nothing of the new sequence.
+        self.progress.send_modify(|all| all.iter_mut().for_each(|(_, progress)| progress.seq = 0));
+    }
+
     /// Returns the position after the newest entry of the log.
     #[must_use]
     pub fn end(&self) -> u64 {
@@ -235,15 +245,15 @@ impl Bus {
         self.log().head()
     }
 
-    /// Returns a chunk of the events after the sequence number `seq`. The chunk ends where its segment ends,
-    /// so more events may follow. Returns `None` if no event after `seq` is published yet.
+    /// Returns a chunk of the events after the sequence number `seq` of an epoch. The chunk ends where its
+    /// segment ends, so more events may follow. Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the log has evicted the event after `seq`, or if there was a [seek](Self::seek)
-    /// after `seq`.
-    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
-        self.log().after(seq)
+    /// Returns an error if the log has another epoch, or has evicted the event after `seq`, or if there was a
+    /// [seek](Self::seek) after `seq`.
+    pub fn after(&self, epoch: &str, seq: u64) -> Result<Option<Chunk>, Evicted> {
+        self.log().after(epoch, seq)
     }
 
     /// Returns the first chunk of the history. The history begins with the oldest event in the log, or after
@@ -355,6 +365,25 @@ impl Bus {
         let is_awaited = |one: &Progress| one.wait != Wait::GivenUp && one.seq < head;
         // The bus holds the sender, so the wait cannot fail.
         let _ = self.progress.subscribe().wait_for(|all| !all.iter().any(|(_, one)| is_awaited(one))).await;
+    }
+
+    /// Sets how many events an awaited reader may be behind before any feed waits. The initial value is 0,
+    /// which means without limit.
+    pub fn set_bound(&self, events: u64) {
+        self.bound.store(events, Ordering::Relaxed);
+    }
+
+    /// Waits until no awaited reader is further behind than the [bound](Self::set_bound).
+    ///
+    /// Cancel safe: the wait changes nothing.
+    pub async fn room(&self) {
+        let bound = self.bound.load(Ordering::Relaxed);
+        if bound == 0 {
+            return;
+        }
+        let least = self.head().saturating_sub(bound);
+        // The bus holds the sender, so the wait cannot fail.
+        let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= least)).await;
     }
 
     /// Returns whether each awaited reader is at work or has caught up. A reader is at work if it has

@@ -54,6 +54,8 @@ fn reason(state: &AppState) -> Option<String> {
     match state.bus.feed_state() {
         FeedState::Running | FeedState::Paused | FeedState::Ended => {}
         FeedState::Failed { detail } => return Some(format!("the feed has failed: {detail}")),
+        FeedState::Degraded { detail } => return Some(detail),
+        FeedState::Restarting => return Some("another node takes over the feed".to_owned()),
         FeedState::Starting => return Some("the feed is starting".to_owned()),
         FeedState::Stalled => {
             return Some("the feed is stalled: no event for longer than feed.stalled_after".to_owned());

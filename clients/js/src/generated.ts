@@ -254,7 +254,7 @@ export interface FeedInfo {
 export type FeedKind = "simulated" | "replay" | "stdin";
 
 /** The state of a feed. */
-export type FeedState = "starting" | "running" | "paused" | "stalled" | "ended" | "failed";
+export type FeedState = "starting" | "running" | "paused" | "stalled" | "ended" | "failed" | "restarting" | "degraded";
 
 /** The status of the feed. A field whose value is not known is left out. */
 export interface FeedStatus {
