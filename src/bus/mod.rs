@@ -59,6 +59,13 @@ impl Config {
     }
 }
 
+/// Returns a random name of eight letters and digits, for example for an epoch.
+#[must_use]
+pub fn random_name() -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()
+}
+
 /// A log that wakes its readers after each new entry. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {

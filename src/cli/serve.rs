@@ -30,7 +30,8 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
         let control = feed.control().clone();
         let signals = [listen_for(SignalKind::interrupt())?, listen_for(SignalKind::terminate())?];
-        let config = loaded.config.clone();
+        let mut config = loaded.config.clone();
+        config.cluster.restarts = args.cluster.restart;
         let app = load_config::started(&loaded, App::start(config.clone(), Some(feed)).await)?;
         if enabled!(Level::INFO) {
             // A failed write is ignored, like a failed write of a log line.

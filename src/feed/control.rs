@@ -65,6 +65,12 @@ pub enum ControlError {
     /// The feed is a simulation, which cannot run at the speed `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
+    /// The feed is that of a cluster, whose nodes cannot seek.
+    #[error("the feed of a cluster cannot seek")]
+    NoSeek,
+    /// No node of the cluster leads, so no feed can execute the command.
+    #[error("no node of the cluster leads at the moment; try again in a second")]
+    NoLeader,
     /// The pump, i.e. the task that publishes the feed's events, has ended.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
@@ -84,9 +90,35 @@ pub struct Control {
 
 /// A queued command, and the sender through which the caller gets the answer.
 #[derive(Debug)]
-pub(super) struct QueuedCommand {
-    pub(super) command: FeedCommand,
-    pub(super) answer: oneshot::Sender<Status>,
+pub struct QueuedCommand {
+    /// The command.
+    pub command: FeedCommand,
+    /// Gets the status of the feed after the command.
+    pub answer: oneshot::Sender<Result<Status, ControlError>>,
+}
+
+/// The other end of a [`Control`] whose feed runs elsewhere, for example on another node.
+#[derive(Debug)]
+pub struct RemoteFeed {
+    pub(super) progress: Progress,
+    pub(super) commands: mpsc::Receiver<QueuedCommand>,
+}
+
+impl RemoteFeed {
+    /// Sets the status that the control returns.
+    pub fn set_status(&self, status: Status) {
+        self.progress.set_remote(status);
+    }
+
+    /// Waits for the next command. Waits without end if no control is left.
+    ///
+    /// Cancel safe: a cancelled wait loses no command.
+    pub async fn next_command(&mut self) -> QueuedCommand {
+        match self.commands.recv().await {
+            Some(command) => command,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Control {
@@ -138,7 +170,7 @@ impl Control {
         }
         let (answer, answered) = oneshot::channel();
         self.commands.send(QueuedCommand { command, answer }).await.map_err(|_| self.over())?;
-        answered.await.map_err(|_| self.over())
+        answered.await.map_err(|_| self.over())?
     }
 
     fn over(&self) -> ControlError {

@@ -22,7 +22,7 @@ use warp::reply::Response;
 use super::app_state::AppState;
 use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::feed::replay::MomentError;
-use crate::feed::{Control, FeedCommand, Speed, Status};
+use crate::feed::{Control, ControlError, FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::nearest::did_you_mean;
 use crate::wire::{ErrorCode, ErrorReply, Fields, bad_command, quoted, unknown_field};
@@ -156,11 +156,12 @@ async fn execute<B: Buf>(
         Err((StatusCode::REQUEST_TIMEOUT, ErrorReply::new(ErrorCode::TooSlow, message)))
     })?;
     let command = parse(&body, &state.feed).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
-    state
-        .feed
-        .send(command)
-        .await
-        .map_err(|error| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)))
+    state.feed.send(command).await.map_err(|error| match error {
+        ControlError::NoLeader => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorReply::new(ErrorCode::NoLeader, error))
+        }
+        _ => (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)),
+    })
 }
 
 async fn read_body<B: Buf>(

@@ -188,7 +188,8 @@ export type ErrorCode =
   | "upgrade_required"
   | "bad_handshake"
   | "too_many_connections"
-  | "not_ready";
+  | "not_ready"
+  | "no_leader";
 
 /** The answer to a wrong command, or to a message that the server did not relay. The connection goes on. */
 export interface ErrorFrame {

@@ -8,7 +8,7 @@ struct Playing {
     bus: Arc<Bus>,
     control: Control,
     /// The task set in which the pump runs. Dropping the set ends the pump.
-    _pump: JoinSet<()>,
+    _pump: JoinSet<Standby>,
 }
 
 impl Playing {

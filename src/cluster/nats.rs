@@ -1,0 +1,254 @@
+//! The shared log as a stream of NATS JetStream. No other file names the library `async_nats`.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{
+    self, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
+};
+use async_nats::jetstream::{self, Context, ErrorCode};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use futures_util::StreamExt;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::config::{Config, Storage};
+use super::error::ClusterError;
+use super::log::{AppendError, Ends, Message, Messages, SharedLog, Subject, Unavailable};
+use super::login::Login;
+
+/// The oldest server that works: earlier ones lose messages after a crash.
+const OLDEST: [u64; 3] = [2, 12, 8];
+
+/// The smallest `max_payload` of a server with which nodes can work, in bytes.
+const LEAST_PAYLOAD: usize = 64 * 1024;
+
+/// The time between two signs of life of a consumer.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// The time between two pings of the connection.
+const PING: Duration = Duration::from_secs(1);
+
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(1);
+
+/// The longest wait before another attempt to connect.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The server forgets the consumer of a node that has been gone for this long.
+const FORGOTTEN: Duration = Duration::from_secs(30);
+
+/// The stream of a cluster.
+#[derive(Clone, Debug)]
+pub struct NatsLog {
+    context: Context,
+    stream: stream::Config,
+}
+
+/// The messages of one consumer.
+pub struct NatsMessages {
+    messages: pull::Stream,
+}
+
+impl NatsLog {
+    /// Connects to one of the configured servers. If none can be reached, tries for ever.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a server refuses the login, or if the server or the stream cannot be used.
+    pub async fn connect(config: &Config, id: &str) -> Result<Self, ClusterError> {
+        let mut is_first = true;
+        loop {
+            let options = options(config, id)?;
+            match options.connect(config.url.clone()).await {
+                Ok(client) => {
+                    check_server(&client)?;
+                    let context =
+                        jetstream::ContextBuilder::new().timeout(REQUEST).ack_timeout(REQUEST).build(client);
+                    let log = Self { context, stream: stream_config(config) };
+                    log.check_stream().await?;
+                    return Ok(log);
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+                    ) =>
+                {
+                    return Err(ClusterError::Login { reason: error.to_string() });
+                }
+                Err(error) => {
+                    if std::mem::take(&mut is_first) {
+                        warn!(%error, "no NATS server can be reached, and the connection is tried again");
+                    }
+                    sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Checks that an existing stream has the configured subjects, storage and replicas.
+    async fn check_stream(&self) -> Result<(), ClusterError> {
+        let Ok(stream) = self.context.get_stream(&self.stream.name).await else { return Ok(()) };
+        let (own, found) = (&self.stream, &stream.cached_info().config);
+        let differs = |key, own: String, found: String| {
+            let stream = self.stream.name.clone();
+            if own == found { Ok(()) } else { Err(ClusterError::Stream { stream, key, own, found }) }
+        };
+        differs("cluster.prefix", own.subjects.join(","), found.subjects.join(","))?;
+        differs("cluster.storage", format!("{:?}", own.storage), format!("{:?}", found.storage))?;
+        differs("cluster.replicas", own.num_replicas.to_string(), found.num_replicas.to_string())
+    }
+
+    /// Returns the stream, and creates it if there is none.
+    async fn stream(&self) -> Result<stream::Stream, Unavailable> {
+        match self.context.get_stream(&self.stream.name).await {
+            Ok(stream) => Ok(stream),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    info!(stream = self.stream.name, "creates the stream");
+                    self.context.create_stream(&self.stream).await.map_err(unavailable)
+                }
+                _ => Err(unavailable(error)),
+            },
+        }
+    }
+}
+
+impl SharedLog for NatsLog {
+    type Messages = NatsMessages;
+
+    async fn append(&self, subject: Subject, message: Vec<u8>, expected: u64) -> Result<u64, AppendError> {
+        let publish = PublishMessage::build().payload(message.into()).expected_last_sequence(expected);
+        let publish = publish.expected_stream(&self.stream.name);
+        let (index, publish) = match subject {
+            Subject::Log => (0, publish),
+            Subject::Beat => (1, publish.header(async_nats::header::NATS_ROLLUP, "sub")),
+        };
+        let subject = self.stream.subjects[index].clone();
+        let sent = self.context.send_publish(subject, publish).await.map_err(|_| AppendError::NoAnswer)?;
+        let acknowledged = sent.await.map_err(|error| match error.kind() {
+            PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => AppendError::NoAnswer,
+            _ => AppendError::Refused,
+        })?;
+        Ok(acknowledged.sequence)
+    }
+
+    async fn ends(&self) -> Result<Ends, Unavailable> {
+        let stream = self.stream().await?;
+        let state = &stream.cached_info().state;
+        Ok(Ends { first: state.first_sequence, last: state.last_sequence })
+    }
+
+    async fn message(&self, number: u64) -> Result<Option<Vec<u8>>, Unavailable> {
+        let stream = self.context.get_stream_no_info(&self.stream.name).await.map_err(unavailable)?;
+        match stream.get_raw_message(number).await {
+            Ok(message) => Ok(Some(message.payload.into())),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn messages(&self, next: u64) -> Result<NatsMessages, Unavailable> {
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: next },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: FORGOTTEN,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let consumer: PullConsumer =
+            self.context.create_consumer_on_stream(config, &self.stream.name).await.map_err(unavailable)?;
+        let messages = consumer.stream().heartbeat(HEARTBEAT).messages().await.map_err(unavailable)?;
+        Ok(NatsMessages { messages })
+    }
+}
+
+impl Messages for NatsMessages {
+    async fn next(&mut self) -> Result<Message, Unavailable> {
+        let ended = || Unavailable("the consumer has ended".to_owned());
+        let message = self.messages.next().await.ok_or_else(ended)?.map_err(unavailable)?;
+        let info = message.info().map_err(|error| Unavailable(error.to_string()))?;
+        let number = info.stream_sequence;
+        Ok(Message { number, bytes: message.message.payload.into() })
+    }
+}
+
+/// Returns the options of a connection.
+fn options(config: &Config, id: &str) -> Result<ConnectOptions, ClusterError> {
+    let mut options = ConnectOptions::new()
+        .name(format!("tickerplant {} {id}", config.name))
+        .ping_interval(PING)
+        .connection_timeout(2 * RETRY)
+        .request_timeout(Some(REQUEST))
+        .reconnect_delay_callback(|attempts| {
+            Duration::from_millis(100 * u64::try_from(attempts).unwrap_or(10)).min(RETRY)
+        });
+    if let Some(login) = config.login()? {
+        options = login.apply(options)?;
+    }
+    if let Some(ca) = &config.tls_ca {
+        options = options.add_root_certificates(ca.clone());
+    }
+    if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
+        options = options.add_client_certificate(cert.clone(), key.clone());
+    }
+    Ok(options)
+}
+
+/// Returns the configuration of the stream.
+fn stream_config(config: &Config) -> stream::Config {
+    let subject = |last| format!("{}.{}.{last}", config.prefix, config.name);
+    stream::Config {
+        name: format!("{}_{}", config.prefix.replace('.', "_"), config.name),
+        subjects: vec![subject("log"), subject("beat")],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        max_bytes: i64::try_from(config.stream_bytes.get()).unwrap_or(i64::MAX),
+        storage: match config.storage {
+            Storage::File => StorageType::File,
+            Storage::Memory => StorageType::Memory,
+        },
+        num_replicas: config.replicas,
+        allow_rollup: true,
+        ..stream::Config::default()
+    }
+}
+
+/// Checks that the server is new enough, has JetStream and takes messages that are long enough.
+fn check_server(client: &Client) -> Result<(), ClusterError> {
+    let info = client.server_info();
+    let numbers = info.version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    if numbers.take(3).lt(OLDEST) {
+        return Err(ClusterError::TooOld { found: info.version });
+    }
+    if !info.jetstream {
+        return Err(ClusterError::NoJetStream);
+    }
+    if info.max_payload < LEAST_PAYLOAD {
+        return Err(ClusterError::Payload { found: info.max_payload });
+    }
+    Ok(())
+}
+
+fn unavailable(error: impl std::fmt::Display) -> Unavailable {
+    Unavailable(error.to_string())
+}
+
+impl Login {
+    /// Adds the login to the options of a connection.
+    fn apply(self, options: ConnectOptions) -> Result<ConnectOptions, ClusterError> {
+        Ok(match self {
+            Self::Credentials(text) => options.credentials(&text).map_err(|_| ClusterError::Unusable {
+                key: "cluster.credentials",
+                reason: "the file is no credentials file of NATS".to_owned(),
+            })?,
+            Self::Seed(seed) => options.nkey(seed),
+            Self::Password(user, password) => options.user_and_password(user, password),
+            Self::Token(token) => options.token(token),
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Starts a node: connects to the servers, and runs the node's tasks.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::config::{Config, NodeRole};
+use super::error::ClusterError;
+use super::nats::NatsLog;
+use super::node::{Node, Settings};
+use super::own_feed::OwnFeed;
+use super::view::View;
+use crate::bus::{self, Bus};
+use crate::feed::{Feed, Standby};
+
+/// A node that has not been started, and what other parts of the program see of it.
+#[derive(Debug)]
+pub struct Starting {
+    config: Config,
+    id: String,
+    view: watch::Sender<View>,
+}
+
+/// Checks what the settings alone can tell.
+///
+/// # Errors
+///
+/// Returns an error if the login cannot be read, or if the stream would be too small.
+pub fn check(config: &Config, history: &bus::Config) -> Result<(), ClusterError> {
+    if !config.is_on() {
+        return Ok(());
+    }
+    let (found, history) = (config.stream_bytes.get(), history.history_bytes.get());
+    if found < history.saturating_mul(2) {
+        return Err(ClusterError::StreamTooSmall { found, history });
+    }
+    config.login().map(drop)
+}
+
+impl Starting {
+    /// Returns a node with a random id.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let id = bus::random_name();
+        let view = watch::Sender::new(View::new(&id));
+        Self { config, id, view }
+    }
+
+    /// Returns what the node knows of the cluster.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.subscribe()
+    }
+
+    /// Runs the node until `stop` fires.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the servers refuse the node, or cannot be used.
+    pub async fn run(self, feed: Feed, bus: Arc<Bus>, stop: CancellationToken) -> Result<(), ClusterError> {
+        let Self { config, id, view } = self;
+        let connecting = NatsLog::connect(&config, &id);
+        let Some(log) = stop.run_until_cancelled(connecting).await.transpose()? else { return Ok(()) };
+        let settings = Settings {
+            id,
+            lease: config.lease,
+            batch_window: config.batch_window,
+            batch_bytes: config.batch_bytes.get(),
+            restarts: config.restarts,
+        };
+        let (standby, remote) = Standby::new(feed);
+        let mut tasks = JoinSet::new();
+        let own_feed = (config.role == NodeRole::Auto).then(|| {
+            let (own_feed, task) = OwnFeed::new(standby);
+            tasks.spawn(task);
+            own_feed
+        });
+        Node::new(log, settings, bus, own_feed, remote, view).run(stop).await;
+        tasks.shutdown().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,299 @@
+//! A simulated cluster: nodes, a stream, random faults, and a check of all that the nodes have read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::fake_log::{FakeLog, Faults, Stream};
+use crate::bus::{self, Bus, Read, Segment};
+use crate::cluster::node::{Node, Settings};
+use crate::cluster::own_feed::OwnFeed;
+use crate::cluster::view::View;
+use crate::feed::{self, Standby, simulated};
+use crate::market::{Event, FeedKind};
+
+/// The lease of the simulated nodes.
+const LEASE: Duration = Duration::from_secs(1);
+
+/// A node, and what it has read.
+struct Simulated {
+    log: FakeLog,
+    bus: Arc<Bus>,
+    reader: bus::Reader,
+    view: watch::Receiver<View>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    /// The epoch and the sequence number of the newest event that the reader has got.
+    at: Option<(Arc<str>, u64)>,
+}
+
+/// A cluster, and all events that any node has read.
+struct Cluster {
+    stream: Arc<Stream>,
+    nodes: Vec<Simulated>,
+    random: SmallRng,
+    events: HashMap<(Arc<str>, u64), Event>,
+    /// The epochs in the order in which they were seen.
+    epochs: Vec<Arc<str>>,
+    losses: usize,
+    started: u64,
+}
+
+fn feed_config() -> feed::Config {
+    let simulated = simulated::Config {
+        rate: 50.try_into().unwrap(),
+        start: Some("2024-01-03T14:30:00Z".parse().unwrap()),
+        ..simulated::Config::default()
+    };
+    feed::Config { simulated, ..feed::Config::default() }
+}
+
+impl Simulated {
+    fn start(stream: &Arc<Stream>, number: u64, seed: u64) -> Self {
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, String::new());
+        let (standby, remote) = Standby::new(feed::open(&feed_config()).unwrap());
+        let (own_feed, feed_task) = OwnFeed::new(standby);
+        let settings = Settings {
+            id: format!("n{number}"),
+            lease: LEASE,
+            batch_window: Duration::from_millis(1),
+            batch_bytes: 256 * 1024,
+            restarts: false,
+        };
+        let log = stream.link(seed);
+        let (sender, view) = watch::channel(View::new(&settings.id));
+        let node = Node::new(log.clone(), settings, Arc::clone(&bus), Some(own_feed), remote, sender);
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        tasks.spawn(feed_task);
+        tasks.spawn(node.run(stop.clone()));
+        let (reader, _) = bus.reader("the check");
+        Self { log, bus, reader, view, tasks, stop, at: None }
+    }
+}
+
+impl Cluster {
+    fn new(seed: u64) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut cluster = Self {
+            stream: Stream::new(0),
+            nodes: Vec::new(),
+            events: HashMap::new(),
+            epochs: Vec::new(),
+            losses: 0,
+            started: 0,
+            random: SmallRng::seed_from_u64(random.random()),
+        };
+        for _ in 0..random.random_range(3..=5) {
+            cluster.start_node();
+        }
+        cluster
+    }
+
+    fn start_node(&mut self) {
+        self.started += 1;
+        let seed = self.random.random();
+        self.nodes.push(Simulated::start(&self.stream, self.started, seed));
+    }
+
+    /// Lets time pass, and checks what the nodes read meanwhile.
+    async fn run(&mut self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(50);
+        for _ in 0..time.as_millis() / STEP.as_millis() {
+            sleep(STEP).await;
+            self.check();
+        }
+    }
+
+    /// Checks that what the nodes have read is one sequence without holes for each epoch.
+    fn check(&mut self) {
+        for node in &mut self.nodes {
+            while let Some(read) = node.reader.try_next() {
+                match read {
+                    Read::Lagged(checkpoint) => {
+                        node.at = Some((Arc::clone(&checkpoint.epoch), checkpoint.last_values.seq()));
+                        if !self.epochs.contains(&checkpoint.epoch) {
+                            self.epochs.push(checkpoint.epoch);
+                        }
+                    }
+                    Read::Segment(segment) => {
+                        let Segment::Events { first, events } = &*segment else { continue };
+                        let (epoch, at) = node.at.as_mut().expect("events come after their epoch");
+                        for (seq, event) in (*first..).zip(events) {
+                            assert_eq!(seq, *at + 1, "a hole in {epoch}");
+                            *at = seq;
+                            let known =
+                                self.events.entry((Arc::clone(epoch), seq)).or_insert_with(|| event.clone());
+                            assert_eq!(known, event, "two nodes differ at {epoch}-{seq}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn leaders(&self) -> Vec<Option<String>> {
+        self.nodes.iter().map(|node| node.view.borrow().leader.clone()).collect()
+    }
+
+    /// Does something to the cluster at random.
+    async fn disturb(&mut self, with_losses: bool) {
+        let index = self.random.random_range(0..self.nodes.len());
+        let kind = self.random.random_range(0..if with_losses { 9 } else { 7 });
+        tracing::info!(kind, node = self.nodes[index].view.borrow().node, "disturbs the cluster");
+        match kind {
+            0 | 1 => {
+                let mut node = self.nodes.swap_remove(index);
+                node.tasks.shutdown().await;
+                self.run(Duration::from_millis(500)).await;
+                self.start_node();
+            }
+            2 => {
+                let mut node = self.nodes.swap_remove(index);
+                node.stop.cancel();
+                while self.random.random_range(0..50) > 0 && !node.tasks.is_empty() {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                node.tasks.shutdown().await;
+                self.start_node();
+            }
+            3 => {
+                self.nodes[index].log.set_faults(Faults { is_cut: true, ..Faults::default() });
+                let time = self.random.random_range(100..4000);
+                self.run(Duration::from_millis(time)).await;
+                self.nodes[index].log.set_faults(Faults::default());
+            }
+            4 => {
+                for node in &self.nodes {
+                    node.log.set_faults(Faults { lost_answers: 20, late_appends: 20, is_cut: false });
+                }
+                self.run(Duration::from_secs(4)).await;
+                self.nodes.iter().for_each(|node| node.log.set_faults(Faults::default()));
+            }
+            5 => {
+                self.stream.set_down(true);
+                let time = self.random.random_range(100..6000);
+                self.run(Duration::from_millis(time)).await;
+                self.stream.set_down(false);
+            }
+            6 => {
+                self.nodes[index].log.set_faults(Faults { late_appends: 60, ..Faults::default() });
+                self.run(Duration::from_secs(3)).await;
+                self.nodes[index].log.set_faults(Faults::default());
+            }
+            7 => {
+                self.losses += 1;
+                self.stream.lose();
+            }
+            _ => {
+                self.losses += 1;
+                let count = self.random.random_range(1..30);
+                self.stream.roll_back(count);
+            }
+        }
+        let time = self.random.random_range(0..3000);
+        self.run(Duration::from_millis(time)).await;
+    }
+
+    /// Waits until all nodes have the same leader and nearly the same place, and checks that events come.
+    async fn settle(&mut self) {
+        for _ in 0..100 {
+            self.run(Duration::from_millis(200)).await;
+            let leaders = self.leaders();
+            let epochs: Vec<_> = self.nodes.iter().map(|node| node.bus.epoch()).collect();
+            let is_same = |all: &[Arc<str>]| all.windows(2).all(|pair| pair[0] == pair[1]);
+            let is_up = leaders[0]
+                .as_ref()
+                .is_some_and(|leader| self.nodes.iter().any(|node| node.view.borrow().node == *leader));
+            if is_up && leaders.windows(2).all(|pair| pair[0] == pair[1]) && is_same(&epochs) {
+                let before = self.nodes.iter().map(|node| node.bus.head()).max().unwrap();
+                self.run(Duration::from_secs(2)).await;
+                let least = self.nodes.iter().map(|node| node.bus.head()).min().unwrap();
+                if least > before + 60 && self.leaders() == leaders {
+                    return;
+                }
+            }
+        }
+        let views: Vec<View> = self.nodes.iter().map(|node| node.view.borrow().clone()).collect();
+        panic!("the cluster does not settle: {views:#?}");
+    }
+}
+
+fn simulate(seed: u64, test: impl AsyncFnOnce(&mut Cluster)) {
+    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut cluster = Cluster::new(seed);
+        test(&mut cluster).await;
+    });
+}
+
+/// Checks that the events of the only epoch are those of a lone run.
+fn check_events(cluster: &Cluster) {
+    assert_eq!(cluster.epochs.len(), 1, "no epoch may begin without a loss: {:?}", cluster.epochs);
+    let events: BTreeMap<u64, &Event> =
+        cluster.events.iter().map(|((_, seq), event)| (*seq, event)).collect();
+    let lone = simulated::Walk::new(&feed_config().simulated).unwrap();
+    for ((seq, event), expected) in events.into_iter().zip(lone) {
+        assert_eq!(*event, expected, "event {seq}");
+    }
+}
+
+/// Returns the seeds of a test. The variable `CLUSTER_SEED` chooses one seed, and shows the nodes' log.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let Some(seed) = std::env::var("CLUSTER_SEED").ok().and_then(|seed| seed.parse().ok()) else {
+        return 0..count;
+    };
+    // An error means that another test shows the log already.
+    let _ = tracing_subscriber::fmt().without_time().with_test_writer().try_init();
+    seed..seed + 1
+}
+
+#[test]
+fn three_nodes_publish_what_one_node_would_and_the_next_leader_goes_on() {
+    simulate(1, async |cluster| {
+        cluster.settle().await;
+        let leader = cluster.leaders()[0].clone().unwrap();
+        let index = cluster.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
+        cluster.nodes.swap_remove(index).tasks.shutdown().await;
+
+        cluster.settle().await;
+
+        assert_ne!(cluster.leaders()[0].as_ref(), Some(&leader));
+        check_events(cluster);
+    });
+}
+
+#[test]
+fn whatever_fails_the_nodes_read_one_sequence_and_the_events_of_a_lone_run() {
+    for seed in seeds(200) {
+        println!("seed {seed}");
+        simulate(seed, async |cluster| {
+            for _ in 0..8 {
+                cluster.disturb(false).await;
+            }
+            cluster.settle().await;
+            check_events(cluster);
+        });
+    }
+}
+
+#[test]
+fn a_stream_that_loses_entries_begins_a_new_epoch() {
+    for seed in seeds(200) {
+        println!("seed {seed}");
+        simulate(seed, async |cluster| {
+            for _ in 0..6 {
+                cluster.disturb(true).await;
+            }
+            cluster.settle().await;
+            assert!(cluster.epochs.len() <= 1 + cluster.losses, "{:?}", cluster.epochs);
+        });
+    }
+}
