@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::auth;
 use crate::bars::{Bars, BarsTask};
 use crate::bus::{self, Bus};
-use crate::cluster::{self, ClusterError};
+use crate::cluster::{self, ClusterError, View};
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
@@ -193,7 +193,7 @@ pub struct Wiring<S> {
 
 impl<S: AcceptedSocket> Wiring<S> {
     /// Creates the parts that lie between the bus and the clients, and connects them. `shards` is the number
-    /// of workers. If `feed` is `None`, the owner of the bus must publish the events.
+    /// of workers. `cluster` is what a node knows of its cluster. If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -202,6 +202,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         tls: Option<&TlsAcceptor>,
         is_loopback: bool,
         shards: usize,
+        cluster: Option<watch::Receiver<View>>,
     ) -> Self {
         bus.set_flow_controlled(config.feed.stall_timeout().is_some());
         if let Some(feed) = feed {
@@ -217,6 +218,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             Arc::clone(&bars),
             Arc::clone(&relay),
             Arc::clone(&admission),
+            cluster.clone(),
             &reject_counters,
         );
         let (auth_sender, auth) = watch::channel(config.auth.clone());
@@ -224,6 +226,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             bus: Arc::clone(bus),
             bars,
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            cluster,
             relay: Arc::clone(&relay),
             hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
@@ -298,8 +301,10 @@ impl App {
             shards => shards,
         };
         bus.set_exits_at_end(config.feed.exit_at_end);
+        let node = config.cluster.is_on().then(|| cluster::Starting::new(config.cluster.clone()));
+        let view = node.as_ref().map(cluster::Starting::view);
         let Wiring { admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
-            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
+            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards, view);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
@@ -337,8 +342,8 @@ impl App {
         let mut pumping = JoinSet::new();
         if let Some(feed) = feed {
             let (bus, stop) = (Arc::clone(&bus), feed_stop.clone());
-            if config.cluster.is_on() {
-                pumping.spawn(cluster::Starting::new(config.cluster.clone()).run(feed, bus, stop));
+            if let Some(node) = node {
+                pumping.spawn(node.run(feed, bus, stop));
             } else {
                 let pump = feed::pump(feed, bus, stop);
                 pumping.spawn(async {

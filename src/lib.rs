@@ -266,6 +266,7 @@
 //! | `log.rs` | the shared log as a node sees it |
 //! | `reader.rs` | decides which entries are valid |
 //! | `appender.rs` | one message in flight |
+//! | `checkpoint.rs` | where a new node begins to read |
 //! | `lease.rs` | how long the others wait for a silent leader |
 //! | `queue.rs` | what a leader's feed has published, and the stream does not have yet |
 //! | `own_feed.rs` | the node's own feed: a standby, or the running feed of the leader |
@@ -342,6 +343,7 @@
 //! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
 //! | `bars_api.rs` | `/api/v1/bars/SYMBOL` |
+//! | `cluster_api.rs` | `/api/v1/cluster` |
 //! | `data_api.rs` | checks `/api/v1/symbols`, `/api/v1/snapshots` and `/api/v1/events` |
 //! | `last_values_page.rs` | the JSON of last prices and snapshots, in slices |
 //! | `events_page.rs` | the JSON of past events |

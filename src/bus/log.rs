@@ -205,6 +205,21 @@ impl From<SharedCheckpoint> for Checkpoint {
     }
 }
 
+impl Checkpoint {
+    /// Updates the checkpoint with the next entry of the log.
+    pub fn fold(&mut self, segment: &Segment) {
+        self.position += 1;
+        match segment {
+            Segment::Events { .. } => segment.fold_into(&mut self.last_values),
+            Segment::FeedState { state, .. } => self.feed_state = state.clone(),
+            Segment::Seek { seek, state, last_values } => {
+                self.last_values = LastValueCache::clone(last_values);
+                (self.feed_state, self.seek) = (state.clone(), Some(*seek));
+            }
+        }
+    }
+}
+
 impl Chunk {
     /// Returns the events of this chunk in order, each with its sequence number.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Event)> {
@@ -284,6 +299,12 @@ impl Log {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.first_position + self.segments.len() as u64
+    }
+
+    /// Returns the position of the oldest entry.
+    #[must_use]
+    pub fn first_position(&self) -> u64 {
+        self.first_position
     }
 
     /// Returns the newest state of the feed.

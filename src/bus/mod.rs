@@ -246,6 +246,26 @@ impl Bus {
         self.log().end()
     }
 
+    /// Returns the position of the oldest entry of the log.
+    #[must_use]
+    pub fn first_position(&self) -> u64 {
+        self.log().first_position()
+    }
+
+    /// Returns the checkpoint before the oldest entry of the log.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let checkpoint = self.log().checkpoint();
+        // Copies the cache after the log is unlocked, because copying is slow.
+        Checkpoint::from(checkpoint)
+    }
+
+    /// Returns the entry at a position; `None` if the log has evicted the entry, or does not have it yet.
+    #[must_use]
+    pub fn entry(&self, position: u64) -> Option<Arc<Segment>> {
+        self.log().read(position).ok().flatten()
+    }
+
     /// Returns the sequence number of the newest event; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -280,9 +300,7 @@ impl Bus {
     /// passive reader.
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
-        let checkpoint = self.log().checkpoint();
-        // Copies the cache after the log is unlocked, because copying is slow.
-        let checkpoint = Checkpoint::from(checkpoint);
+        let checkpoint = self.checkpoint();
         let shared_position = Arc::new(AtomicU64::new(checkpoint.position));
         let number = self
             .readers()

@@ -58,6 +58,9 @@ pub struct Config {
     /// How long the nodes wait for a silent leader before another node leads.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
+    /// The time between two checkpoints, from which new nodes read on.
+    #[serde(with = "humantime_serde")]
+    pub checkpoint: Duration,
     /// Whether the node begins a new epoch at its start. Only the flag `--cluster-restart` sets this field.
     #[serde(skip)]
     pub restarts: bool,
@@ -106,6 +109,7 @@ impl Default for Config {
             batch_window: MILLISECOND,
             batch_bytes: nonzero(256 << 10),
             lease: Duration::from_secs(3),
+            checkpoint: Duration::from_secs(30),
             restarts: false,
         }
     }
@@ -135,6 +139,7 @@ impl Config {
             range::whole_number("stream_bytes", self.stream_bytes.get(), 1 << 20..=1 << 44),
             range::time("batch_window", self.batch_window, Duration::ZERO..=Duration::from_secs(1)),
             range::whole_number("batch_bytes", self.batch_bytes.get(), 1 << 10..=GIB as usize),
+            range::time("checkpoint", self.checkpoint, Duration::from_secs(1)..=DAY),
             range::time("lease", self.lease, Duration::from_secs(1)..=DAY),
         ]
     }

@@ -28,6 +28,16 @@ pub trait SharedLog: Clone + Send + Sync + 'static {
     /// Returns a message; `None` if the stream does not have the message any more.
     fn message(&self, number: u64) -> impl Future<Output = Result<Option<Vec<u8>>, Unavailable>> + Send;
 
+    /// Stores bytes under a name, beside the stream.
+    fn save(
+        &self,
+        name: &'static str,
+        bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Returns the bytes that are stored under a name; `None` if there are none.
+    fn load(&self, name: &'static str) -> impl Future<Output = Result<Option<Vec<u8>>, Unavailable>> + Send;
+
     /// Returns the messages from the number `next` on.
     fn messages(&self, next: u64) -> impl Future<Output = Result<Self::Messages, Unavailable>> + Send;
 }

@@ -9,6 +9,7 @@
 //! while another node leads, and therefore continues with the very next event.
 
 mod appender;
+mod checkpoint;
 mod config;
 mod entry;
 mod error;

@@ -5,12 +5,14 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::object_store::{self, GetErrorKind, ObjectStore};
 use async_nats::jetstream::stream::{
     self, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
 };
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -117,6 +119,23 @@ impl NatsLog {
     }
 }
 
+impl NatsLog {
+    /// Returns the object store of the checkpoints, and creates it if there is none.
+    async fn store(&self) -> Result<ObjectStore, Unavailable> {
+        let bucket = &self.stream.name;
+        if let Ok(store) = self.context.get_object_store(bucket).await {
+            return Ok(store);
+        }
+        let config = object_store::Config {
+            bucket: bucket.clone(),
+            storage: self.stream.storage,
+            num_replicas: self.stream.num_replicas,
+            ..object_store::Config::default()
+        };
+        self.context.create_object_store(config).await.map_err(unavailable)
+    }
+}
+
 impl SharedLog for NatsLog {
     type Messages = NatsMessages;
 
@@ -149,6 +168,23 @@ impl SharedLog for NatsLog {
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
+    }
+
+    async fn save(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), Unavailable> {
+        let store = self.store().await?;
+        store.put(name, &mut &*bytes).await.map(drop).map_err(unavailable)
+    }
+
+    async fn load(&self, name: &'static str) -> Result<Option<Vec<u8>>, Unavailable> {
+        let store = self.store().await?;
+        let mut object = match store.get(name).await {
+            Ok(object) => object,
+            Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unavailable(error)),
+        };
+        let mut bytes = Vec::new();
+        object.read_to_end(&mut bytes).await.map_err(unavailable)?;
+        Ok(Some(bytes))
     }
 
     async fn messages(&self, next: u64) -> Result<NatsMessages, Unavailable> {

@@ -13,12 +13,14 @@ use futures_util::stream::FuturesUnordered;
 
 use tokio::select;
 use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::appender::Appender;
-use super::entry::{Body, Entry, Header, Lead, Origin};
+use super::checkpoint::{self, Marks, Saved};
+use super::entry::{Body, Chain, Entry, Header, Lead, Origin};
 use super::lease::Lease;
 use super::log::{AppendError, Ends, Message, Messages, SharedLog, Subject, Unavailable};
 use super::own_feed::{Leading, OwnFeed, Step};
@@ -41,6 +43,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long an answer of the stream may take.
 const ANSWER: Duration = Duration::from_secs(1);
 
+/// How long saving or loading a checkpoint may take.
+const LOAD: Duration = Duration::from_secs(10);
+
 /// How many epochs a node remembers. A node reads an old epoch again only after a loss.
 const EPOCHS: usize = 64;
 
@@ -58,6 +63,8 @@ pub struct Settings {
     pub batch_window: Duration,
     /// The largest size of an entry, in bytes.
     pub batch_bytes: usize,
+    /// The time between two checkpoints.
+    pub checkpoint: Duration,
     /// Whether the node begins a new epoch at once, with its feed anew.
     pub restarts: bool,
 }
@@ -83,6 +90,12 @@ pub struct Node<L> {
     lost: Option<Position>,
     /// The newest epochs that this node has read.
     epochs: VecDeque<String>,
+    /// The places of some positions of the bus, for checkpoints.
+    marks: Marks,
+    /// The number of the newest message before the newest checkpoint that this node has saved.
+    saved: u64,
+    /// The index of the name of the next checkpoint.
+    next_name: usize,
     /// The number of the newest message when the stream was last opened.
     opened_at: u64,
     /// The newest origin that this node has read.
@@ -112,6 +125,7 @@ struct Term {
     control: Option<Control>,
     starting: Option<oneshot::Receiver<Control>>,
     next_beat: Instant,
+    next_checkpoint: Instant,
     is_resigning: bool,
     /// The commands that the feed executes.
     executing: FuturesUnordered<Executing>,
@@ -165,6 +179,9 @@ impl<L: SharedLog> Node<L> {
             role: Role::Following,
             lost: None,
             epochs: VecDeque::new(),
+            marks: Marks::default(),
+            saved: 0,
+            next_name: 0,
             opened_at: 0,
             origin: None,
             contact: now,
@@ -218,15 +235,16 @@ impl<L: SharedLog> Node<L> {
         let ends = timeout(ANSWER, self.log.ends()).await.map_err(late)??;
         if let Some(position) = self.reader.position() {
             let (number, chain) = (position.entry, position.chain);
-            let stored = timeout(ANSWER, self.log.message(number)).await.map_err(late)??;
-            let is_there =
-                stored.is_some_and(|bytes| Entry::decode(&bytes).is_ok_and(|(_, stated)| stated == chain));
+            let is_there = timeout(ANSWER, has(&self.log, number, chain)).await.map_err(late)??;
             if !is_there {
                 self.lose(number < ends.first && ends.last >= number);
             }
         }
         if self.reader.position().is_none() {
             self.read = ends.first.saturating_sub(1);
+            if let Some(saved) = timeout(LOAD, newest_checkpoint(&self.log, ends)).await.map_err(late)?? {
+                self.join(saved);
+            }
         }
         // Beats after the newest entry may be gone, and their numbers may come again.
         self.read = self.read.min(ends.last);
@@ -239,6 +257,35 @@ impl<L: SharedLog> Node<L> {
             self.on_caught_up();
         }
         Ok(messages)
+    }
+
+    /// Continues at a checkpoint.
+    fn join(&mut self, saved: Saved) {
+        info!(seq = saved.position.seq, epoch = saved.position.epoch, "continues at a checkpoint");
+        self.read = saved.number;
+        self.origin = Some(Arc::new(saved.position.origin.clone()));
+        self.reader.go_to(saved.position.clone());
+        if self.remember(&saved.position.epoch) {
+            // The others have begun this epoch after the loss.
+            self.lost = None;
+        }
+        self.step(&saved.position, saved.position.place, &[]);
+        if self.lost.is_none() {
+            self.marks.clear();
+            self.bus.start_over(saved.into_checkpoint());
+        }
+    }
+
+    /// Records that this node has read an epoch. Returns false if the node had read the epoch before.
+    fn remember(&mut self, epoch: &str) -> bool {
+        let is_new = !self.epochs.iter().any(|known| known == epoch);
+        if is_new {
+            self.epochs.push_back(epoch.to_owned());
+            if self.epochs.len() > EPOCHS {
+                self.epochs.pop_front();
+            }
+        }
+        is_new
     }
 
     /// Forgets the place that the stream no longer has. If the place was evicted, the node has only been away
@@ -257,11 +304,15 @@ impl<L: SharedLog> Node<L> {
 
     async fn follow(&mut self, mut messages: L::Messages, stop: &CancellationToken) -> End {
         let mut append = never();
+        let mut saving: Saving = Box::pin(std::future::pending());
         let mut resign_by: Option<Instant> = None;
         loop {
             let now = Instant::now();
             if let Some(sending) = self.append(now) {
                 append = sending;
+            }
+            if let Some(begun) = self.save(now) {
+                saving = begun;
             }
             let may_append = self.may_append(now);
             let next = self.next_step(now).min(resign_by.unwrap_or(now + BEAT));
@@ -288,6 +339,10 @@ impl<L: SharedLog> Node<L> {
                     if let Some(error) = self.on_answer(&answer) {
                         return End::Reopen(error);
                     }
+                }
+                saved = &mut saving => {
+                    saving = Box::pin(std::future::pending());
+                    self.on_saved(saved);
                 }
                 command = self.remote.next_command() => self.execute(command),
                 change = changed(&mut self.role, &mut self.own_feed, may_append) => {
@@ -336,6 +391,39 @@ impl<L: SharedLog> Node<L> {
                 }
             }
         }))
+    }
+
+    /// Begins to save a checkpoint, if this node leads, a checkpoint is due and something came since.
+    fn save(&mut self, now: Instant) -> Option<Saving> {
+        let term = self.role.term()?;
+        if now < term.next_checkpoint {
+            return None;
+        }
+        term.next_checkpoint = now + self.settings.checkpoint;
+        let mark = self.marks.oldest(&self.bus)?;
+        if mark.number() <= self.saved {
+            return None;
+        }
+        let (log, bus, name) = (self.log.clone(), Arc::clone(&self.bus), checkpoint::NAMES[self.next_name]);
+        self.next_name = 1 - self.next_name;
+        Some(Box::pin(async move {
+            let number = mark.number();
+            // The last values of many symbols take a while.
+            let bytes = spawn_blocking(move || Some(mark.save(&bus)?.encode())).await.ok().flatten()?;
+            match timeout(LOAD, log.save(name, bytes)).await {
+                Ok(Ok(())) => Some(number),
+                Ok(Err(error)) => {
+                    warn!(%error, "a checkpoint cannot be saved");
+                    None
+                }
+                Err(_) => None,
+            }
+        }))
+    }
+
+    /// Records that a checkpoint was saved.
+    fn on_saved(&mut self, number: Option<u64>) {
+        self.saved = number.unwrap_or(self.saved);
     }
 
     /// Returns whether the node has read everything, and has nothing in flight.
@@ -390,16 +478,15 @@ impl<L: SharedLog> Node<L> {
         }
         let node = self.settings.id.clone();
         let before = self.reader.position();
-        let (term, previous) = before.map_or((1, 0), |before| (before.term + 1, before.chain));
         if !begins_epoch {
-            let Position { epoch, origin, seq, place, pace, .. } = before?;
+            let Position { epoch, term, origin, seq, place, pace, chain, .. } = before?;
             if !own_feed.is_at(origin, *place) {
                 return None;
             }
-            let (epoch, origin) = (epoch.clone(), origin.clone());
+            let (epoch, term, origin) = (epoch.clone(), term + 1, origin.clone());
             let header = Header { epoch, term, seq: *seq, taken: place.taken };
             let lead = Lead { node, begins_epoch, origin, target: place.target, pace: *pace };
-            return Some((Entry { header, body: Body::Lead(lead) }, previous));
+            return Some((Entry { header, body: Body::Lead(lead) }, *chain));
         }
         let (origin, at, pace) = match &self.lost {
             Some(lost) if !self.settings.restarts => (lost.origin.clone(), lost.place, lost.pace),
@@ -416,9 +503,11 @@ impl<L: SharedLog> Node<L> {
             own_feed.follow(Step { origin, place: at, pace, events: Vec::new() });
             return None;
         }
+        let term = self.reader.next_term();
         let header = Header { epoch: bus::random_name(), term, seq: 0, taken: at.taken };
         let lead = Lead { node, begins_epoch, origin, target: at.target, pace };
-        Some((Entry { header, body: Body::Lead(lead) }, previous))
+        // The chain of an epoch begins with 0.
+        Some((Entry { header, body: Body::Lead(lead) }, 0))
     }
 
     /// Lets the feed of the leader execute a command.
@@ -465,7 +554,8 @@ impl<L: SharedLog> Node<L> {
                 error!(%error, "the node stops reading the log");
                 return true;
             }
-            Verdict::Unknown => {}
+            // Somebody leads, although this node cannot follow.
+            Verdict::Unknown => self.lease.renew(now),
             Verdict::Skipped(fault) => {
                 warn!(number = message.number, %fault, skipped = self.reader.skipped(), "an entry is skipped");
             }
@@ -520,6 +610,9 @@ impl<L: SharedLog> Node<L> {
         if let Role::Leading(term) = &self.role {
             term.queue.report();
         }
+        if self.lost.is_none() {
+            self.marks.record(&self.bus, &position, self.read);
+        }
         let skipped = self.reader.skipped();
         self.view.send_modify(|view| view.advance(&position, skipped));
     }
@@ -528,12 +621,9 @@ impl<L: SharedLog> Node<L> {
         self.stop_leading();
         info!(node = lead.node, term = position.term, epoch = position.epoch, "a term begins");
         // A node that has lost its place reads the old epochs once more.
-        if lead.begins_epoch && !self.epochs.contains(&position.epoch) {
-            self.lost = None;
-            self.epochs.push_back(position.epoch.clone());
-            if self.epochs.len() > EPOCHS {
-                self.epochs.pop_front();
-            }
+        if lead.begins_epoch && self.remember(&position.epoch) {
+            (self.lost, self.saved) = (None, 0);
+            self.marks.clear();
             self.bus.start_over(Checkpoint {
                 epoch: position.epoch.as_str().into(),
                 position: 0,
@@ -571,6 +661,7 @@ impl<L: SharedLog> Node<L> {
             control: None,
             starting: Some(starting),
             next_beat: Instant::now() + BEAT,
+            next_checkpoint: Instant::now() + self.settings.checkpoint,
             is_resigning: false,
             executing: FuturesUnordered::new(),
         };
@@ -603,8 +694,7 @@ impl<L: SharedLog> Node<L> {
             }
         }
         let is_caught_up = self.reader.position().is_some() && self.lost.is_none();
-        self.view
-            .send_if_modified(|view| std::mem::replace(&mut view.is_caught_up, is_caught_up) != is_caught_up);
+        self.view.send_if_modified(|view| view.set_caught_up(is_caught_up));
     }
 
     fn degrade(&mut self, detail: String) {
@@ -652,6 +742,9 @@ impl Term {
     }
 }
 
+/// Saves a checkpoint. Returns the number of the newest message before the checkpoint, if it was saved.
+type Saving = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+
 type AppendFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 fn never() -> AppendFuture {
@@ -696,4 +789,30 @@ async fn next_executed(
         Some(executed) => executed,
         None => std::future::pending().await,
     }
+}
+
+/// Returns the newest checkpoint from which the stream still has all entries.
+async fn newest_checkpoint(log: &impl SharedLog, ends: Ends) -> Result<Option<Saved>, Unavailable> {
+    let mut newest: Option<Saved> = None;
+    for name in checkpoint::NAMES {
+        let Some(saved) = log.load(name).await?.and_then(|bytes| Saved::decode(&bytes)) else {
+            continue;
+        };
+        let is_reached = saved.number + 1 >= ends.first && saved.number <= ends.last;
+        if !is_reached || newest.as_ref().is_some_and(|newest| newest.number >= saved.number) {
+            continue;
+        }
+        // A checkpoint of a stream that was lost does not fit to the stream.
+        let entry = saved.position.entry;
+        if entry < ends.first || has(log, entry, saved.position.chain).await? {
+            newest = Some(saved);
+        }
+    }
+    Ok(newest)
+}
+
+/// Returns whether the stream has an entry with this chain value.
+async fn has(log: &impl SharedLog, entry: u64, chain: Chain) -> Result<bool, Unavailable> {
+    let stored = log.message(entry).await?;
+    Ok(stored.is_some_and(|bytes| Entry::decode(&bytes).is_ok_and(|(_, stated)| stated == chain)))
 }

@@ -1,15 +1,17 @@
 //! The reader decides which entries of the stream are valid. All nodes decide alike.
 //!
-//! An entry is valid if its epoch, its term, its sequence number and its chain value follow from the newest
-//! valid entry. Any other entry is skipped. For example, the late entry of a deposed leader is skipped, because
+//! The first entry of an epoch is valid if its term is newer. Any other entry is valid if its epoch, its term, its sequence number and its chain value follow from the newest
+//! valid entry. The rest is skipped. For example, the late entry of a deposed leader is skipped, because
 //! this entry has an old term.
+
+use serde::{Deserialize, Serialize};
 
 use super::entry::{Body, Chain, DecodeError, Entry, Lead, Origin};
 use crate::feed::{Pace, Place};
 use crate::market::FeedState;
 
 /// The place in the log after the newest valid entry.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch.
     pub epoch: String,
@@ -38,6 +40,8 @@ pub struct Position {
 pub struct Reader {
     position: Option<Position>,
     skipped: u64,
+    /// The highest term of any entry, also of entries whose place is not known.
+    newest_term: u64,
 }
 
 /// What the reader makes of a message.
@@ -74,10 +78,21 @@ impl Reader {
         self.position.as_ref()
     }
 
+    /// Returns the term that follows all terms that the reader has seen.
+    #[must_use]
+    pub fn next_term(&self) -> u64 {
+        self.newest_term.max(self.position.as_ref().map_or(0, |position| position.term)) + 1
+    }
+
     /// Returns how many entries were skipped.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Continues at the place of a checkpoint.
+    pub fn go_to(&mut self, position: Position) {
+        self.position = Some(position);
     }
 
     /// Forgets the place, because the stream no longer has what was read from it.
@@ -100,6 +115,7 @@ impl Reader {
             Err(DecodeError::Malformed) => return Verdict::Skipped(Fault::Malformed),
             Err(newer) => return Verdict::Newer(newer),
         };
+        self.newest_term = self.newest_term.max(entry.header.term);
         if let Body::Lead(lead) = &entry.body
             && lead.begins_epoch
         {
@@ -122,19 +138,18 @@ impl Reader {
         Verdict::Valid(entry.body)
     }
 
-    /// Reads an entry that begins an epoch. If the log before is known, the entry must follow it.
+    /// Reads an entry that begins an epoch. The chain of an epoch begins with 0, so that nodes that know nothing of
+    /// the log before decide like the others.
     fn begin(&mut self, number: u64, bytes: &[u8], entry: Entry, stated: Chain) -> Verdict {
         let Entry { header, body } = &entry;
         let Body::Lead(Lead { node, origin, target, pace, .. }) = body else {
             return Verdict::Skipped(Fault::Place);
         };
         let before = self.position.as_ref();
-        if header.seq != 0 || before.is_some_and(|before| header.term != before.term + 1) {
+        if header.seq != 0 || before.is_some_and(|before| header.term <= before.term) {
             return Verdict::Skipped(Fault::Place);
         }
-        let previous = before.map_or(0, |before| before.chain);
-        // A reader that knows nothing of the log before has to trust the first entry of an epoch.
-        if before.is_some() && entry.chain(previous, bytes) != stated {
+        if entry.chain(0, bytes) != stated {
             return Verdict::Skipped(Fault::Chain);
         }
         self.position = Some(Position {

@@ -68,6 +68,7 @@ impl Starting {
             lease: config.lease,
             batch_window: config.batch_window,
             batch_bytes: config.batch_bytes.get(),
+            checkpoint: config.checkpoint,
             restarts: config.restarts,
         };
         let (standby, remote) = Standby::new(feed);

@@ -1,5 +1,9 @@
 //! What a node knows of the cluster, for the parts of the program that tell it.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::reader::Position;
 
 /// What a node knows of the cluster.
@@ -21,6 +25,10 @@ pub struct View {
     pub takeovers: u64,
     /// Whether this node has read everything that the stream had when the node opened it.
     pub is_caught_up: bool,
+    /// Whether this node has ever caught up, so that its clients get market data.
+    pub has_caught_up: bool,
+    /// When this node has read the newest entry.
+    pub read_at: Instant,
 }
 
 impl View {
@@ -36,6 +44,8 @@ impl View {
             skipped: 0,
             takeovers: 0,
             is_caught_up: false,
+            has_caught_up: false,
+            read_at: Instant::now(),
         }
     }
 
@@ -47,5 +57,19 @@ impl View {
         self.leader.clone_from(&position.leader);
         self.epoch.clone_from(&position.epoch);
         (self.term, self.seq, self.skipped) = (position.term, position.seq, skipped);
+        self.read_at = Instant::now();
+    }
+
+    /// Records whether this node has caught up. Returns whether that is news.
+    pub fn set_caught_up(&mut self, is_caught_up: bool) -> bool {
+        self.has_caught_up |= is_caught_up;
+        std::mem::replace(&mut self.is_caught_up, is_caught_up) != is_caught_up
+    }
+
+    /// Returns how long ago this node has read the newest entry. The leader of a running cluster writes at
+    /// least two entries a second.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        self.read_at.elapsed()
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 use tokio::task;
 
 use super::control::RemoteFeed;
@@ -34,7 +35,7 @@ pub struct Standby {
 }
 
 /// A place in a source: how many events the source has given, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The target of the newest seek; `None` if there was no seek since the feed began.
     pub target: Option<Time>,

@@ -51,6 +51,9 @@ pub fn response(state: &AppState) -> Response {
 
 /// Returns the reason why the server is not ready, or `None` if the server is ready.
 fn reason(state: &AppState) -> Option<String> {
+    if let Some(reason) = state.not_ready() {
+        return Some(reason);
+    }
     match state.bus.feed_state() {
         FeedState::Running | FeedState::Paused | FeedState::Ended => {}
         FeedState::Failed { detail } => return Some(format!("the feed has failed: {detail}")),

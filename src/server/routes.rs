@@ -12,7 +12,7 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::streams::{self, Stream};
-use super::{bars_api, dashboard, data_api, feed_api, readiness};
+use super::{bars_api, cluster_api, dashboard, data_api, feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
 
@@ -61,6 +61,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let symbols = reading("symbols", data_api::symbols);
     let snapshots = reading("snapshots", data_api::snapshots);
     let events = reading("events", data_api::events);
+    let cluster = reading("cluster", cluster_api::response);
     let info = warp::path!("api" / "v1" / "info").and(query).map(move |query: String| {
         let has_tokens = !informing.auth.borrow().tokens.is_empty();
         match no_parameter(&query) {
@@ -100,7 +101,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .then(bars_api::respond);
 
     // Each `or` makes the type of its filter longer. The compiler needs boxes to finish in a short time.
-    let market = bars.or(symbols).unify().or(snapshots).unify().or(events).unify().boxed();
+    let market =
+        bars.or(symbols).unify().or(snapshots).unify().or(events).unify().or(cluster).unify().boxed();
     let descriptions = info.or(openapi).unify().or(asyncapi).unify().boxed();
     let operation = health.or(ready).unify().or(metrics).unify().boxed();
     let sessions = socket.or(socket_at_root).unify().or(stream).unify().boxed();

@@ -28,8 +28,8 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     (
         "server",
         &[
-            "auth", "bars", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters",
-            "contract", "task", "fault", "range", "nearest",
+            "auth", "bars", "cluster", "session", "hub", "feed", "bus", "encoding", "wire", "market",
+            "counters", "contract", "task", "fault", "range", "nearest",
         ],
     ),
     ("config", &["auth", "bars", "cluster", "server", "session", "hub", "feed", "bus", "range"]),

@@ -7,6 +7,7 @@ export const DECIMALS =
 /** The answers of the data routes. The names are the paths after `/api/v1/`. */
 export interface Answers {
   [path: `bars/${string}`]: BarsPage;
+  cluster: ClusterStatus;
   events: EventsPage;
   feed: FeedStatus;
   info: Info;

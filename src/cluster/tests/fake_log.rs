@@ -26,6 +26,7 @@ pub struct Stream {
 #[derive(Debug, Default)]
 struct State {
     messages: BTreeMap<u64, (Subject, Vec<u8>)>,
+    saved: BTreeMap<&'static str, Vec<u8>>,
     last: u64,
     is_down: bool,
     /// Changes when consumers are lost.
@@ -203,6 +204,17 @@ impl SharedLog for FakeLog {
     async fn message(&self, number: u64) -> Result<Option<Vec<u8>>, Unavailable> {
         self.travel().await?;
         Ok(self.stream.state().messages.get(&number).map(|(_, bytes)| bytes.clone()))
+    }
+
+    async fn save(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), Unavailable> {
+        self.travel().await?;
+        self.stream.state().saved.insert(name, bytes);
+        Ok(())
+    }
+
+    async fn load(&self, name: &'static str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.travel().await?;
+        Ok(self.stream.state().saved.get(name).cloned())
     }
 
     async fn messages(&self, next: u64) -> Result<FakeMessages, Unavailable> {
