@@ -270,6 +270,7 @@
 //! | `lease.rs` | how long the others wait for a silent leader |
 //! | `queue.rs` | what a leader's feed has published, and the stream does not have yet |
 //! | `own_feed.rs` | the node's own feed: a standby, or the running feed of the leader |
+//! | `mail.rs` | commands for the leader, signs of presence |
 //! | `nats.rs` | the shared log as a stream of NATS JetStream |
 //! | `login.rs` | the login at the NATS servers |
 //! | `start.rs` | connects, starts the node's tasks |

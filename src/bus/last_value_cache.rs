@@ -59,6 +59,13 @@ impl LastValueCache {
         Self { seq, symbols: IndexMap::new() }
     }
 
+    /// Returns a cache with this sequence number and these last values. The symbols get their indexes in this
+    /// order.
+    #[must_use]
+    pub fn of(seq: u64, symbols: impl IntoIterator<Item = (Symbol, SymbolValues)>) -> Self {
+        Self { seq, symbols: symbols.into_iter().collect() }
+    }
+
     /// Returns the sequence number up to which events are folded into the cache; 0 before the first event.
     #[must_use]
     pub fn seq(&self) -> u64 {

@@ -10,14 +10,18 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::bus::SymbolValues;
 use crate::feed::Pace;
-use crate::market::{Event, FeedKind, FeedState, Time};
+use crate::market::{Event, FeedKind, FeedState, Symbol, Time};
 
 /// The version of the binary form. A reader stops at an entry of a newer version.
 pub const VERSION: u8 = 1;
 
 /// The largest number of events in one entry.
 pub const MAX_EVENTS: usize = 1024;
+
+/// The largest number of symbols in a part of the last values.
+pub const MAX_VALUES: usize = 256;
 
 /// The length of the version and the chain value at the beginning of a message.
 const PREFIX: usize = 9;
@@ -60,7 +64,9 @@ pub enum Body {
         /// The pace.
         pace: Pace,
     },
-    /// The feed continues at another market time.
+    /// A part of the last values after a seek. The seek follows the last part.
+    Values(Vec<(Symbol, SymbolValues)>),
+    /// The feed continues at another market time. The last values are those of the parts before.
     Seek {
         /// The market time that was asked for.
         target: Time,
@@ -239,6 +245,7 @@ mod tests {
         vec![
             Body::Events([Payload::Trade(trade), Payload::Quote(quote), Payload::Bar(bar)].map(event).into()),
             Body::Mark { state: state.clone(), pace },
+            Body::Values(vec![("A".parse().unwrap(), SymbolValues::default())]),
             Body::Seek { target: Time::now(), position: Time::default(), state },
             Body::Lead(Lead { node: "n1".to_owned(), begins_epoch: true, origin, target: None, pace }),
             Body::Beat { status: "{}".to_owned() },
@@ -271,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_chain_depends_on_every_byte_and_on_the_history_but_a_beat_does_not_extend_it() {
-        let (entry, other) = (entry(Body::Resign), entry(bodies().remove(3)));
+        let (entry, other) = (entry(Body::Resign), entry(bodies().remove(4)));
 
         assert_ne!(entry.encode(1).1, entry.encode(2).1);
         assert_ne!(entry.encode(1).1, other.encode(1).1);

@@ -5,8 +5,39 @@
 
 use std::future::Future;
 
+/// Asks other nodes.
+pub trait Ask: Clone + Send + Sync + 'static {
+    /// Sends a request to a node. Returns the answer.
+    fn ask(&self, node: &str, request: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, Unavailable>> + Send;
+}
+
+/// What comes from other nodes beside the log.
+pub trait Mailbox: Send {
+    /// Waits for what comes next.
+    ///
+    /// Cancel safe: a cancelled wait loses nothing.
+    fn next(&mut self) -> impl Future<Output = Mail> + Send;
+}
+
+/// What comes from another node beside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// A sign of presence.
+    Presence(Vec<u8>),
+    /// A request, and where the answer goes.
+    Request {
+        /// The request.
+        request: Vec<u8>,
+        /// The address of the answer.
+        reply_to: String,
+    },
+}
+
 /// A shared log.
-pub trait SharedLog: Clone + Send + Sync + 'static {
+pub trait SharedLog: Ask {
+    /// What comes from other nodes beside the log.
+    type Mailbox: Mailbox;
+
     /// The messages from a place of the stream on.
     type Messages: Messages;
 
@@ -27,6 +58,15 @@ pub trait SharedLog: Clone + Send + Sync + 'static {
 
     /// Returns a message; `None` if the stream does not have the message any more.
     fn message(&self, number: u64) -> impl Future<Output = Result<Option<Vec<u8>>, Unavailable>> + Send;
+
+    /// Returns what comes for a node from other nodes.
+    fn mailbox(&self, node: &str) -> impl Future<Output = Result<Self::Mailbox, Unavailable>> + Send;
+
+    /// Sends a sign of presence to all nodes, this one included.
+    fn announce(&self, presence: Vec<u8>) -> impl Future<Output = ()> + Send;
+
+    /// Answers a request.
+    fn reply(&self, reply_to: String, answer: Vec<u8>) -> impl Future<Output = ()> + Send;
 
     /// Stores bytes under a name, beside the stream.
     fn save(

@@ -75,8 +75,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_node_is_no_longer_present() {
         let mut nodes = Nodes::default();
-        let presence = |node: &str| Presence { node: node.to_owned(), may_lead: true, seq: 1, caught_up: true };
-        let present = |nodes: &Nodes| nodes.present(Instant::now()).map(|one| one.node.clone()).collect::<Vec<_>>();
+        let presence =
+            |node: &str| Presence { node: node.to_owned(), may_lead: true, seq: 1, caught_up: true };
+        let present =
+            |nodes: &Nodes| nodes.present(Instant::now()).map(|one| one.node.clone()).collect::<Vec<_>>();
         nodes.record(presence("b"), Instant::now());
         tokio::time::advance(2 * SILENT / 3).await;
         nodes.record(presence("a"), Instant::now());

@@ -16,6 +16,7 @@ mod error;
 mod lease;
 mod log;
 mod login;
+mod mail;
 mod nats;
 mod node;
 mod own_feed;
@@ -26,6 +27,7 @@ mod view;
 
 pub use config::{Config, NodeRole, Storage};
 pub use error::{ClusterError, ClusterErrorClass};
+pub use mail::{Nodes, Presence};
 pub use start::{Starting, check};
 pub use view::View;
 

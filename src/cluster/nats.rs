@@ -10,15 +10,16 @@ use async_nats::jetstream::stream::{
     self, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
 };
 use async_nats::jetstream::{self, Context, ErrorCode};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Subscriber};
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
+use tokio::select;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::config::{Config, Storage};
 use super::error::ClusterError;
-use super::log::{AppendError, Ends, Message, Messages, SharedLog, Subject, Unavailable};
+use super::log::{AppendError, Ask, Ends, Mail, Mailbox, Message, Messages, SharedLog, Subject, Unavailable};
 use super::login::Login;
 
 /// The oldest server that works: earlier ones lose messages after a crash.
@@ -45,8 +46,23 @@ const FORGOTTEN: Duration = Duration::from_secs(30);
 /// The stream of a cluster.
 #[derive(Clone, Debug)]
 pub struct NatsLog {
+    client: Client,
+    names: Names,
     context: Context,
     stream: stream::Config,
+}
+
+/// The names of the subjects. A subject has the configured names, words of ours and ids of nodes, and nothing
+/// else.
+#[derive(Clone, Debug)]
+struct Names {
+    prefix: String,
+}
+
+/// What comes from other nodes.
+pub struct NatsMailbox {
+    presences: Subscriber,
+    requests: Subscriber,
 }
 
 /// The messages of one consumer.
@@ -67,9 +83,13 @@ impl NatsLog {
             match options.connect(config.url.clone()).await {
                 Ok(client) => {
                     check_server(&client)?;
-                    let context =
-                        jetstream::ContextBuilder::new().timeout(REQUEST).ack_timeout(REQUEST).build(client);
-                    let log = Self { context, stream: stream_config(config) };
+                    let context = jetstream::ContextBuilder::new()
+                        .timeout(REQUEST)
+                        .ack_timeout(REQUEST)
+                        .build(client.clone());
+                    let names = Names { prefix: format!("{}.{}", config.prefix, config.name) };
+                    let stream = stream_config(config, &names);
+                    let log = Self { client, names, context, stream };
                     log.check_stream().await?;
                     return Ok(log);
                 }
@@ -136,7 +156,31 @@ impl NatsLog {
     }
 }
 
+impl Ask for NatsLog {
+    async fn ask(&self, node: &str, request: Vec<u8>) -> Result<Vec<u8>, Unavailable> {
+        let answer = self.client.request(self.names.node(node), request.into()).await;
+        answer.map(|answer| answer.payload.into()).map_err(unavailable)
+    }
+}
+
+impl Mailbox for NatsMailbox {
+    async fn next(&mut self) -> Mail {
+        loop {
+            let message = select! {
+                Some(message) = self.presences.next() => return Mail::Presence(message.payload.into()),
+                Some(message) = self.requests.next() => message,
+                // The subscriptions end only with the connection, and the node with it.
+                else => std::future::pending().await,
+            };
+            if let Some(reply_to) = message.reply {
+                return Mail::Request { request: message.payload.into(), reply_to: reply_to.to_string() };
+            }
+        }
+    }
+}
+
 impl SharedLog for NatsLog {
+    type Mailbox = NatsMailbox;
     type Messages = NatsMessages;
 
     async fn append(&self, subject: Subject, message: Vec<u8>, expected: u64) -> Result<u64, AppendError> {
@@ -168,6 +212,22 @@ impl SharedLog for NatsLog {
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
+    }
+
+    async fn mailbox(&self, node: &str) -> Result<NatsMailbox, Unavailable> {
+        let presences = self.client.subscribe(self.names.presence()).await.map_err(unavailable)?;
+        let requests = self.client.subscribe(self.names.node(node)).await.map_err(unavailable)?;
+        Ok(NatsMailbox { presences, requests })
+    }
+
+    async fn announce(&self, presence: Vec<u8>) {
+        // A node that cannot be heard is cut off, which it notices by the stream.
+        let _ = self.client.publish(self.names.presence(), presence.into()).await;
+    }
+
+    async fn reply(&self, reply_to: String, answer: Vec<u8>) {
+        // The asking node gives up after a second.
+        let _ = self.client.publish(reply_to, answer.into()).await;
     }
 
     async fn save(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), Unavailable> {
@@ -213,6 +273,22 @@ impl Messages for NatsMessages {
     }
 }
 
+impl Names {
+    fn of(&self, word: &str) -> String {
+        format!("{}.{word}", self.prefix)
+    }
+
+    /// Returns the subject on which all nodes announce themselves.
+    fn presence(&self) -> String {
+        self.of("nodes")
+    }
+
+    /// Returns the subject of the requests to a node.
+    fn node(&self, id: &str) -> String {
+        self.of(&format!("node.{id}"))
+    }
+}
+
 /// Returns the options of a connection.
 fn options(config: &Config, id: &str) -> Result<ConnectOptions, ClusterError> {
     let mut options = ConnectOptions::new()
@@ -236,11 +312,10 @@ fn options(config: &Config, id: &str) -> Result<ConnectOptions, ClusterError> {
 }
 
 /// Returns the configuration of the stream.
-fn stream_config(config: &Config) -> stream::Config {
-    let subject = |last| format!("{}.{}.{last}", config.prefix, config.name);
+fn stream_config(config: &Config, names: &Names) -> stream::Config {
     stream::Config {
         name: format!("{}_{}", config.prefix.replace('.', "_"), config.name),
-        subjects: vec![subject("log"), subject("beat")],
+        subjects: vec![names.of("log"), names.of("beat")],
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
         max_bytes: i64::try_from(config.stream_bytes.get()).unwrap_or(i64::MAX),

@@ -8,13 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use tokio::select;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -22,14 +22,15 @@ use super::appender::Appender;
 use super::checkpoint::{self, Marks, Saved};
 use super::entry::{Body, Chain, Entry, Header, Lead, Origin};
 use super::lease::Lease;
-use super::log::{AppendError, Ends, Message, Messages, SharedLog, Subject, Unavailable};
+use super::log::{AppendError, Ends, Mail, Mailbox, Message, Messages, SharedLog, Subject, Unavailable};
+use super::mail::{self, Presence};
 use super::own_feed::{Leading, OwnFeed, Step};
 use super::queue::Queue;
 use super::reader::{Position, Reader, Verdict};
 use super::view::View;
-use crate::bus::{self, Bus, Checkpoint, LastValueCache};
+use crate::bus::{self, Bus, Checkpoint, LastValueCache, SymbolValues};
 use crate::feed::{Control, ControlError, FeedCommand, Place, QueuedCommand, RemoteFeed, Status};
-use crate::market::{FeedState, Time};
+use crate::market::{FeedState, Symbol, Time};
 
 /// The time between two beats of a leader.
 const BEAT: Duration = Duration::from_millis(500);
@@ -45,6 +46,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 
 /// How long saving or loading a checkpoint may take.
 const LOAD: Duration = Duration::from_secs(10);
+
+/// The time between two signs of presence.
+const PRESENCE: Duration = Duration::from_secs(1);
 
 /// How many epochs a node remembers. A node reads an old epoch again only after a loss.
 const EPOCHS: usize = 64;
@@ -90,8 +94,14 @@ pub struct Node<L> {
     lost: Option<Position>,
     /// The newest epochs that this node has read.
     epochs: VecDeque<String>,
+    /// The last values of a seek that is still to come.
+    values: Vec<(Symbol, SymbolValues)>,
     /// The places of some positions of the bus, for checkpoints.
     marks: Marks,
+    /// What the node does beside the log.
+    errands: FuturesUnordered<Errand>,
+    /// The commands that the leader has executed, and whose effect this node has yet to read.
+    unread: Vec<(u64, Status, Answers)>,
     /// The number of the newest message before the newest checkpoint that this node has saved.
     saved: u64,
     /// The index of the name of the next checkpoint.
@@ -132,7 +142,7 @@ struct Term {
 }
 
 /// The execution of a command, and who waits for it.
-type Executing = Pin<Box<dyn Future<Output = (Result<Status, ControlError>, Answers)> + Send>>;
+type Executing = Pin<Box<dyn Future<Output = (Result<Status, ControlError>, Option<Time>, Answers)> + Send>>;
 
 /// Gets the answer to a command.
 type Answers = oneshot::Sender<Result<Status, ControlError>>;
@@ -179,7 +189,10 @@ impl<L: SharedLog> Node<L> {
             role: Role::Following,
             lost: None,
             epochs: VecDeque::new(),
+            values: Vec::new(),
             marks: Marks::default(),
+            errands: FuturesUnordered::new(),
+            unread: Vec::new(),
             saved: 0,
             next_name: 0,
             opened_at: 0,
@@ -192,9 +205,20 @@ impl<L: SharedLog> Node<L> {
 
     /// Runs the node until `stop` fires, or for ever. A leader resigns before it ends.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut mailbox = None;
         loop {
             let Some(messages) = stop.run_until_cancelled(self.open()).await else { break };
-            match self.follow(messages, &stop).await {
+            let mailbox = match &mut mailbox {
+                Some(mailbox) => mailbox,
+                None => match self.log.mailbox(&self.settings.id).await {
+                    Ok(opened) => mailbox.insert(opened),
+                    Err(error) => {
+                        warn!(%error, "the node cannot be asked");
+                        continue;
+                    }
+                },
+            };
+            match self.follow(messages, mailbox, &stop).await {
                 End::Stopped => break,
                 End::Newer => {
                     self.stop_leading();
@@ -225,6 +249,10 @@ impl<L: SharedLog> Node<L> {
             }
             if self.contact.elapsed() > CUT_OFF {
                 self.degrade(format!("cut off from the cluster: {error}"));
+            }
+            while let Some(command) = self.remote.next_command().now_or_never() {
+                // The caller may have gone.
+                let _ = command.answer.send(Err(ControlError::NoLeader));
             }
             sleep(RETRY).await;
         }
@@ -302,18 +330,21 @@ impl<L: SharedLog> Node<L> {
         }
     }
 
-    async fn follow(&mut self, mut messages: L::Messages, stop: &CancellationToken) -> End {
+    async fn follow(
+        &mut self,
+        mut messages: L::Messages,
+        mailbox: &mut L::Mailbox,
+        stop: &CancellationToken,
+    ) -> End {
         let mut append = never();
-        let mut saving: Saving = Box::pin(std::future::pending());
+        let mut presence = interval(PRESENCE);
         let mut resign_by: Option<Instant> = None;
         loop {
             let now = Instant::now();
             if let Some(sending) = self.append(now) {
                 append = sending;
             }
-            if let Some(begun) = self.save(now) {
-                saving = begun;
-            }
+            self.save(now);
             let may_append = self.may_append(now);
             let next = self.next_step(now).min(resign_by.unwrap_or(now + BEAT));
             select! {
@@ -340,10 +371,9 @@ impl<L: SharedLog> Node<L> {
                         return End::Reopen(error);
                     }
                 }
-                saved = &mut saving => {
-                    saving = Box::pin(std::future::pending());
-                    self.on_saved(saved);
-                }
+                Some(done) = self.errands.next() => self.on_done(done),
+                mail = mailbox.next() => self.on_mail(mail),
+                _ = presence.tick() => self.announce(),
                 command = self.remote.next_command() => self.execute(command),
                 change = changed(&mut self.role, &mut self.own_feed, may_append) => {
                     if let (Change::Executed(status, answer), Some(term)) = (change, self.role.term()) {
@@ -394,36 +424,101 @@ impl<L: SharedLog> Node<L> {
     }
 
     /// Begins to save a checkpoint, if this node leads, a checkpoint is due and something came since.
-    fn save(&mut self, now: Instant) -> Option<Saving> {
-        let term = self.role.term()?;
-        if now < term.next_checkpoint {
-            return None;
-        }
+    fn save(&mut self, now: Instant) {
+        let Some(term) = self.role.term().filter(|term| now >= term.next_checkpoint) else { return };
         term.next_checkpoint = now + self.settings.checkpoint;
-        let mark = self.marks.oldest(&self.bus)?;
-        if mark.number() <= self.saved {
-            return None;
-        }
+        let Some(mark) = self.marks.oldest(&self.bus).filter(|mark| mark.number() > self.saved) else {
+            return;
+        };
         let (log, bus, name) = (self.log.clone(), Arc::clone(&self.bus), checkpoint::NAMES[self.next_name]);
         self.next_name = 1 - self.next_name;
-        Some(Box::pin(async move {
+        self.errands.push(Box::pin(async move {
             let number = mark.number();
             // The last values of many symbols take a while.
-            let bytes = spawn_blocking(move || Some(mark.save(&bus)?.encode())).await.ok().flatten()?;
+            let saved = spawn_blocking(move || Some(mark.save(&bus)?.encode())).await.ok().flatten();
+            let Some(bytes) = saved else { return Done::Nothing };
             match timeout(LOAD, log.save(name, bytes)).await {
-                Ok(Ok(())) => Some(number),
-                Ok(Err(error)) => {
-                    warn!(%error, "a checkpoint cannot be saved");
-                    None
-                }
-                Err(_) => None,
+                Ok(Ok(())) => return Done::Saved { number },
+                Ok(Err(error)) => warn!(%error, "a checkpoint cannot be saved"),
+                Err(_) => warn!("a checkpoint cannot be saved in time"),
             }
-        }))
+            Done::Nothing
+        }));
     }
 
-    /// Records that a checkpoint was saved.
-    fn on_saved(&mut self, number: Option<u64>) {
-        self.saved = number.unwrap_or(self.saved);
+    /// Announces this node to all nodes.
+    fn announce(&self) {
+        let view = self.view.borrow();
+        let presence = Presence {
+            node: self.settings.id.clone(),
+            may_lead: self.own_feed.is_some(),
+            seq: view.seq,
+            caught_up: view.is_caught_up,
+        };
+        drop(view);
+        let (log, bytes) = (self.log.clone(), serde_json::to_vec(&presence).expect("it can be written"));
+        self.errands.push(Box::pin(async move {
+            log.announce(bytes).await;
+            Done::Nothing
+        }));
+    }
+
+    /// Handles what comes from another node.
+    fn on_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Presence(bytes) => {
+                if let Ok(presence) = serde_json::from_slice(&bytes) {
+                    self.view.send_modify(|view| view.nodes.record(presence, Instant::now()));
+                }
+            }
+            Mail::Request { request, reply_to } => {
+                let Ok(command) = serde_json::from_slice(&request) else { return };
+                let (answer, answered) = oneshot::channel();
+                match self.role {
+                    Role::Leading(_) => self.execute(QueuedCommand { command, answer }),
+                    // Only the leader executes commands, and does not send them on.
+                    Role::Following => drop(answer.send(Err(ControlError::NoLeader))),
+                }
+                self.errands.push(Box::pin(async move {
+                    let outcome = answered.await.unwrap_or(Err(ControlError::NoLeader));
+                    Done::Executed { outcome: Box::new(outcome), reply_to }
+                }));
+            }
+        }
+    }
+
+    /// Ends an errand.
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Nothing => {}
+            Done::Saved { number } => self.saved = number,
+            Done::Executed { outcome, reply_to } => {
+                let reply = match *outcome {
+                    Ok(status) => mail::Reply::Executed { status: Box::new(status), number: self.read },
+                    Err(error) => mail::Reply::Refused(error),
+                };
+                let (log, bytes) = (self.log.clone(), serde_json::to_vec(&reply).expect("it can be written"));
+                self.errands.push(Box::pin(async move {
+                    log.reply(reply_to, bytes).await;
+                    Done::Nothing
+                }));
+            }
+            Done::Answered { reply: mail::Reply::Executed { status, number }, answer } => {
+                self.unread.push((number, *status, answer));
+                self.answer_read();
+            }
+            // The caller may have gone.
+            Done::Answered { reply: mail::Reply::Refused(error), answer } => drop(answer.send(Err(error))),
+        }
+    }
+
+    /// Answers the commands whose effect this node has read.
+    fn answer_read(&mut self) {
+        let read = self.read;
+        for (_, status, answer) in self.unread.extract_if(.., |(number, ..)| *number <= read) {
+            // The caller may have gone.
+            let _ = answer.send(Ok(status));
+        }
     }
 
     /// Returns whether the node has read everything, and has nothing in flight.
@@ -512,18 +607,24 @@ impl<L: SharedLog> Node<L> {
 
     /// Lets the feed of the leader execute a command.
     fn execute(&mut self, QueuedCommand { command, answer }: QueuedCommand) {
-        if let FeedCommand::Seek(_) = command {
-            // The caller may have gone.
-            let _ = answer.send(Err(ControlError::NoSeek));
+        let leader = self.reader.position().and_then(|position| position.leader.clone());
+        if let (Role::Following, Some(leader)) = (&self.role, leader) {
+            let log = self.log.clone();
+            self.errands.push(Box::pin(async move {
+                let reply = mail::send(&log, &leader, command).await;
+                Done::Answered { reply, answer }
+            }));
             return;
         }
-        let Some(Term { control: Some(control), executing, .. }) = self.role.term() else {
+        let Some(Term { control: Some(control), executing, queue, .. }) = self.role.term() else {
             // The caller may have gone.
             let _ = answer.send(Err(ControlError::NoLeader));
             return;
         };
+        let target = if let FeedCommand::Seek(target) = command { Some(target) } else { None };
+        target.inspect(|target| queue.seek_asked(*target));
         let control = control.clone();
-        executing.push(Box::pin(async move { (control.send(command).await, answer) }));
+        executing.push(Box::pin(async move { (control.send(command).await, target, answer) }));
     }
 
     /// Records the answer to an append. Returns an error if the stream has to be opened again.
@@ -549,6 +650,7 @@ impl<L: SharedLog> Node<L> {
         self.contact = now;
         self.read = message.number;
         self.appender.read(message.number);
+        self.answer_read();
         match self.reader.read(message.number, &message.bytes) {
             Verdict::Newer(error) => {
                 error!(%error, "the node stops reading the log");
@@ -589,10 +691,12 @@ impl<L: SharedLog> Node<L> {
                 self.step(&position, position.place, &[]);
                 self.set_state(state);
             }
+            Body::Values(values) => self.values.extend(values),
             Body::Seek { position: to, state, .. } => {
                 self.step(&position, position.place, &[]);
                 if self.lost.is_none() {
-                    self.bus.seek(LastValueCache::at(position.seq), to, state);
+                    let values = std::mem::take(&mut self.values);
+                    self.bus.seek(LastValueCache::of(position.seq, values), to, state);
                 }
             }
             Body::Lead(lead) => self.on_lead(&lead, &position),
@@ -610,7 +714,7 @@ impl<L: SharedLog> Node<L> {
         if let Role::Leading(term) = &self.role {
             term.queue.report();
         }
-        if self.lost.is_none() {
+        if self.lost.is_none() && self.values.is_empty() {
             self.marks.record(&self.bus, &position, self.read);
         }
         let skipped = self.reader.skipped();
@@ -619,6 +723,7 @@ impl<L: SharedLog> Node<L> {
 
     fn on_lead(&mut self, lead: &Lead, position: &Position) {
         self.stop_leading();
+        self.values.clear();
         info!(node = lead.node, term = position.term, epoch = position.epoch, "a term begins");
         // A node that has lost its place reads the old epochs once more.
         if lead.begins_epoch && self.remember(&position.epoch) {
@@ -742,8 +847,27 @@ impl Term {
     }
 }
 
-/// Saves a checkpoint. Returns the number of the newest message before the checkpoint, if it was saved.
-type Saving = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+/// What a node does beside the log.
+type Errand = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// The end of an errand.
+enum Done {
+    Nothing,
+    /// A checkpoint was saved.
+    Saved {
+        number: u64,
+    },
+    /// This node's feed has executed, or refused, the command of another node.
+    Executed {
+        outcome: Box<Result<Status, ControlError>>,
+        reply_to: String,
+    },
+    /// The leader has answered a command of this node.
+    Answered {
+        reply: mail::Reply,
+        answer: Answers,
+    },
+}
 
 type AppendFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -768,10 +892,13 @@ async fn changed(role: &mut Role, own_feed: &mut Option<OwnFeed>, may_append: bo
         (Role::Leading(term), _) => {
             let Term { queue, executing, is_resigning, .. } = &mut **term;
             select! {
-                (executed, answer) = next_executed(executing) => match executed {
+                (executed, target, answer) = next_executed(executing) => match executed {
                     Ok(status) => return Change::Executed(Box::new(status), answer),
-                    // The caller may have gone.
-                    Err(error) => drop(answer.send(Err(error))),
+                    Err(error) => {
+                        target.inspect(|_| queue.seek_refused());
+                        // The caller may have gone.
+                        let _ = answer.send(Err(error));
+                    }
                 },
                 () = queue.ready(), if may_append && !*is_resigning => {}
             }
@@ -784,7 +911,7 @@ async fn changed(role: &mut Role, own_feed: &mut Option<OwnFeed>, may_append: bo
 
 async fn next_executed(
     executing: &mut FuturesUnordered<Executing>,
-) -> (Result<Status, ControlError>, Answers) {
+) -> (Result<Status, ControlError>, Option<Time>, Answers) {
     match executing.next().await {
         Some(executed) => executed,
         None => std::future::pending().await,

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::entry::{Body, MAX_EVENTS};
-use crate::bus::{self, Bus, Checkpoint, LastValueCache, Read, Segment};
+use super::entry::{Body, MAX_EVENTS, MAX_VALUES};
+use crate::bus::{self, Bus, Checkpoint, LastValueCache, Read, Segment, SymbolValues};
 use crate::feed::{ControlError, Pace, Status};
-use crate::market::{Event, FeedKind, FeedState, Time};
+use crate::market::{Event, FeedKind, FeedState, Symbol, Time};
 use tokio::sync::oneshot;
 
 /// The feed waits while more events than this are in the queue.
@@ -23,6 +23,8 @@ pub struct Queue {
     items: VecDeque<Item>,
     /// The sequence number, on the feed's bus, of the newest event that the stream has.
     done: u64,
+    /// The targets of the seeks that the feed was asked for, and that are not in `items` yet.
+    sought: VecDeque<Time>,
 }
 
 /// A part of an entry.
@@ -30,6 +32,7 @@ pub struct Queue {
 enum Item {
     Event(Event),
     State(FeedState),
+    Values(Vec<(Symbol, SymbolValues)>),
     /// The effect of a command, and who waits for it.
     Effect(Status, oneshot::Sender<Result<Status, ControlError>>),
     Seek {
@@ -54,7 +57,7 @@ impl Queue {
         bus.set_bound(BOUND as u64);
         let (reader, _) = bus.awaited_reader("the appender");
         reader.done(seq);
-        (bus, Self { reader, items: VecDeque::new(), done: seq })
+        (bus, Self { reader, items: VecDeque::new(), done: seq, sought: VecDeque::new() })
     }
 
     /// Returns the kind of the feed.
@@ -67,6 +70,16 @@ impl Queue {
     pub fn executed(&mut self, status: Status, answer: oneshot::Sender<Result<Status, ControlError>>) {
         self.fill();
         self.items.push_back(Item::Effect(status, answer));
+    }
+
+    /// Records that the feed was asked to seek.
+    pub fn seek_asked(&mut self, target: Time) {
+        self.sought.push_back(target);
+    }
+
+    /// Records that the feed has refused to seek.
+    pub fn seek_refused(&mut self) {
+        self.sought.pop_front();
     }
 
     /// Puts the end of the term behind everything else.
@@ -93,10 +106,17 @@ impl Queue {
                     self.items.extend(events.iter().cloned().map(Item::Event));
                 }
                 Segment::FeedState { state, .. } => self.items.push_back(Item::State(state.clone())),
-                // The only seek is a loop that begins anew in the year 2262, without any last values.
-                Segment::Seek { seek, state, .. } => {
+                Segment::Seek { seek, state, last_values } => {
+                    let target = self.sought.pop_front().unwrap_or(seek.position);
+                    let values: Vec<_> = last_values.iter().collect();
+                    self.items.extend(values.chunks(MAX_VALUES).map(|part| {
+                        let owned = |(symbol, values): &(&Symbol, &SymbolValues)| {
+                            ((*symbol).clone(), (*values).clone())
+                        };
+                        Item::Values(part.iter().map(owned).collect())
+                    }));
                     let (position, state) = (seek.position, state.clone());
-                    self.items.push_back(Item::Seek { target: position, position, state });
+                    self.items.push_back(Item::Seek { target, position, state });
                 }
             }
         }
@@ -120,6 +140,7 @@ impl Queue {
                 let pace = Pace { is_paused: *state == FeedState::Paused, ..Pace::from(status) };
                 Body::Mark { state: state.clone(), pace }
             }
+            Item::Values(values) => Body::Values(values.clone()),
             Item::Seek { target, position, state, .. } => {
                 Body::Seek { target: *target, position: *position, state: state.clone() }
             }
@@ -132,7 +153,7 @@ impl Queue {
         let count = match body {
             Body::Events(events) => events.len(),
             Body::Beat { .. } | Body::Lead(_) => 0,
-            Body::Mark { .. } | Body::Seek { .. } | Body::Resign => 1,
+            Body::Mark { .. } | Body::Values(_) | Body::Seek { .. } | Body::Resign => 1,
         };
         for item in self.items.drain(..count.min(self.items.len())) {
             if let Item::Effect(status, answer) = item {

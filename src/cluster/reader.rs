@@ -185,7 +185,7 @@ impl Position {
             }
             Body::Lead(lead) => self.leader = Some(lead.node.clone()),
             Body::Resign => self.leader = None,
-            Body::Beat { .. } => {}
+            Body::Values(_) | Body::Beat { .. } => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::mail::Nodes;
 use super::reader::Position;
 
 /// What a node knows of the cluster.
@@ -27,6 +28,8 @@ pub struct View {
     pub is_caught_up: bool,
     /// Whether this node has ever caught up, so that its clients get market data.
     pub has_caught_up: bool,
+    /// The nodes that were present lately, this one included.
+    pub nodes: Nodes,
     /// When this node has read the newest entry.
     pub read_at: Instant,
 }
@@ -45,6 +48,7 @@ impl View {
             takeovers: 0,
             is_caught_up: false,
             has_caught_up: false,
+            nodes: Nodes::default(),
             read_at: Instant::now(),
         }
     }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::replay::{MomentError, MomentParser};
@@ -18,7 +19,7 @@ use crate::market::{FeedKind, FeedState, Time};
 const QUEUE: usize = 8;
 
 /// A command to a feed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FeedCommand {
     /// Stops publishing until the feed is resumed.
     Pause,
@@ -51,7 +52,7 @@ impl fmt::Display for FeedCommand {
 }
 
 /// The reason why a command cannot be executed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ControlError {
     /// The feed reads standard input, and therefore takes no commands.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
@@ -65,9 +66,6 @@ pub enum ControlError {
     /// The feed is a simulation, which cannot run at the speed `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
-    /// The feed is that of a cluster, whose nodes cannot seek.
-    #[error("the feed of a cluster cannot seek")]
-    NoSeek,
     /// No node of the cluster leads, so no feed can execute the command.
     #[error("no node of the cluster leads at the moment; try again in a second")]
     NoLeader,

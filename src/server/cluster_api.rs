@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use tokio::time::Instant;
 use warp::reply::Response;
 
 use super::app_state::AppState;
 use super::json_response::{ErrorResponse, json_response};
-use crate::cluster::View;
+use crate::cluster::{Presence, View};
 use crate::wire::{ErrorCode, ErrorReply};
 
 /// The JSON form of a view of the cluster.
@@ -24,6 +25,16 @@ struct Report<'a> {
     caught_up: bool,
     takeovers: u64,
     skipped: u64,
+    nodes: Vec<NodeReport<'a>>,
+}
+
+/// A node in the list.
+#[derive(Serialize)]
+struct NodeReport<'a> {
+    node: &'a str,
+    may_lead: bool,
+    seq: u64,
+    caught_up: bool,
 }
 
 impl<'a> Report<'a> {
@@ -39,7 +50,14 @@ impl<'a> Report<'a> {
             caught_up: view.is_caught_up,
             takeovers: view.takeovers,
             skipped: view.skipped,
+            nodes: view.nodes.present(Instant::now()).map(NodeReport::new).collect(),
         }
+    }
+}
+
+impl<'a> NodeReport<'a> {
+    fn new(Presence { node, may_lead, seq, caught_up }: &'a Presence) -> Self {
+        Self { node, may_lead: *may_lead, seq: *seq, caught_up: *caught_up }
     }
 }
 

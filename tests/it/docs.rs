@@ -133,11 +133,12 @@ async fn play(lines: &[Line], folder: &Path) {
 
 impl Conversation {
     /// Starts the server of an example. Waits until the server's feed has begun, unless the feed waits for a
-    /// client.
+    /// client or for a cluster.
     async fn begin(command: &str, folder: &Path) -> Self {
         let server = TestServer::feed(configured(command, folder)).await;
+        let waits = command.contains("--wait-for-client") || command.contains("--cluster");
         let begun = async {
-            while server.bus().feed_state() == FeedState::Starting && !command.contains("--wait-for-client") {
+            while server.bus().feed_state() == FeedState::Starting && !waits {
                 yield_now().await;
             }
         };

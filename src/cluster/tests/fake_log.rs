@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::cluster::log::{AppendError, Ends, Message, Messages, SharedLog, Subject, Unavailable};
+use crate::cluster::log::{
+    AppendError, Ask, Ends, Mail, Mailbox, Message, Messages, SharedLog, Subject, Unavailable,
+};
 
 /// After this time without a sign of life, a reader of the stream gives up.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -21,12 +23,23 @@ pub struct Stream {
     state: Mutex<State>,
     /// Changes with every change of the stream.
     changed: watch::Sender<u64>,
+    /// The newest request of a node, and the node that is asked.
+    mail: watch::Sender<Option<(String, Mail)>>,
+}
+
+/// The requests to one node.
+#[derive(Debug)]
+pub struct FakeMailbox {
+    node: String,
+    mail: watch::Receiver<Option<(String, Mail)>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     messages: BTreeMap<u64, (Subject, Vec<u8>)>,
     saved: BTreeMap<&'static str, Vec<u8>>,
+    requests: u64,
+    answers: BTreeMap<u64, oneshot::Sender<Vec<u8>>>,
     last: u64,
     is_down: bool,
     /// Changes when consumers are lost.
@@ -73,7 +86,11 @@ pub struct FakeMessages {
 impl Stream {
     pub fn new(capacity: usize) -> Arc<Self> {
         let state = State { capacity, ..State::default() };
-        Arc::new(Self { state: Mutex::new(state), changed: watch::Sender::new(0) })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+            mail: watch::Sender::new(None),
+        })
     }
 
     /// Returns a node's access to the stream.
@@ -168,7 +185,38 @@ impl FakeLog {
     }
 }
 
+impl Ask for FakeLog {
+    async fn ask(&self, node: &str, request: Vec<u8>) -> Result<Vec<u8>, Unavailable> {
+        self.travel().await?;
+        let (sender, answer) = oneshot::channel();
+        let number = self.stream.change(|state| {
+            state.requests += 1;
+            state.answers.insert(state.requests, sender);
+            state.requests
+        });
+        let reply_to = number.to_string();
+        self.stream.mail.send_replace(Some((node.to_owned(), Mail::Request { request, reply_to })));
+        answer.await.map_err(|_| Unavailable("no answer".to_owned()))
+    }
+}
+
+impl Mailbox for FakeMailbox {
+    async fn next(&mut self) -> Mail {
+        loop {
+            if self.mail.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if let Some((node, mail)) = &*self.mail.borrow_and_update()
+                && *node == self.node
+            {
+                return mail.clone();
+            }
+        }
+    }
+}
+
 impl SharedLog for FakeLog {
+    type Mailbox = FakeMailbox;
     type Messages = FakeMessages;
 
     async fn append(&self, subject: Subject, message: Vec<u8>, expected: u64) -> Result<u64, AppendError> {
@@ -204,6 +252,18 @@ impl SharedLog for FakeLog {
     async fn message(&self, number: u64) -> Result<Option<Vec<u8>>, Unavailable> {
         self.travel().await?;
         Ok(self.stream.state().messages.get(&number).map(|(_, bytes)| bytes.clone()))
+    }
+
+    async fn mailbox(&self, node: &str) -> Result<FakeMailbox, Unavailable> {
+        Ok(FakeMailbox { node: node.to_owned(), mail: self.stream.mail.subscribe() })
+    }
+
+    async fn announce(&self, _: Vec<u8>) {}
+
+    async fn reply(&self, reply_to: String, answer: Vec<u8>) {
+        let waiting = self.stream.state().answers.remove(&reply_to.parse().unwrap());
+        // The asking node may have gone.
+        let _ = waiting.map(|waiting| waiting.send(answer));
     }
 
     async fn save(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), Unavailable> {

@@ -17,8 +17,8 @@ use crate::bus::{self, Bus, Read, Segment};
 use crate::cluster::node::{Node, Settings};
 use crate::cluster::own_feed::OwnFeed;
 use crate::cluster::view::View;
-use crate::feed::{self, Standby, simulated};
-use crate::market::{Event, FeedKind};
+use crate::feed::{self, Control, FeedCommand, Standby, simulated};
+use crate::market::{Event, FeedKind, FeedState};
 
 /// The lease of the simulated nodes.
 const LEASE: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ const LEASE: Duration = Duration::from_secs(1);
 struct Simulated {
     log: FakeLog,
     bus: Arc<Bus>,
+    control: Control,
     reader: bus::Reader,
     view: watch::Receiver<View>,
     tasks: JoinSet<()>,
@@ -61,7 +62,9 @@ impl Simulated {
         // The stream keeps far more than the history, as the configuration demands.
         let history = bus::Config { history: 100.try_into().unwrap(), ..bus::Config::default() };
         let bus = Bus::new(&history, FeedKind::Simulated, String::new());
-        let (standby, remote) = Standby::new(feed::open(&feed_config()).unwrap());
+        let feed = feed::open(&feed_config()).unwrap();
+        let control = feed.control().clone();
+        let (standby, remote) = Standby::new(feed);
         let (own_feed, feed_task) = OwnFeed::new(standby);
         let settings = Settings {
             id: format!("n{number}"),
@@ -78,7 +81,7 @@ impl Simulated {
         tasks.spawn(feed_task);
         tasks.spawn(node.run(stop.clone()));
         let (reader, _) = bus.reader("the check");
-        Self { log, bus, reader, view, tasks, stop, at: None }
+        Self { log, bus, control, reader, view, tasks, stop, at: None }
     }
 }
 
@@ -143,6 +146,14 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// Ends the leader's node at once. Returns the index of a node that is left.
+    async fn kill_leader(&mut self) -> usize {
+        let leader = self.leaders()[0].clone().unwrap();
+        let index = self.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
+        self.nodes.swap_remove(index).tasks.shutdown().await;
+        0
     }
 
     fn leaders(&self) -> Vec<Option<String>> {
@@ -269,12 +280,37 @@ fn three_nodes_publish_what_one_node_would_and_the_next_leader_goes_on() {
     simulate(1, 0, async |cluster| {
         cluster.settle().await;
         let leader = cluster.leaders()[0].clone().unwrap();
-        let index = cluster.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
-        cluster.nodes.swap_remove(index).tasks.shutdown().await;
+        cluster.kill_leader().await;
 
         cluster.settle().await;
 
         assert_ne!(cluster.leaders()[0].as_ref(), Some(&leader));
+        check_events(cluster);
+    });
+}
+
+#[test]
+fn a_command_to_any_node_reaches_the_leader_and_its_effect_outlives_the_leader() {
+    simulate(2, 0, async |cluster| {
+        cluster.settle().await;
+        for index in 0..cluster.nodes.len() {
+            let node = &cluster.nodes[index];
+            let status = node.control.send(FeedCommand::Pause).await.unwrap();
+            assert_eq!(status.state, FeedState::Paused);
+            assert_eq!(node.bus.feed_state(), FeedState::Paused, "the node has read the effect");
+            node.control.send(FeedCommand::Resume).await.unwrap();
+        }
+        cluster.nodes[0].control.send(FeedCommand::Pause).await.unwrap();
+
+        let left = cluster.kill_leader().await;
+        cluster.run(2 * LEASE).await;
+
+        let head = cluster.nodes[left].bus.head();
+        assert_eq!(cluster.nodes[left].view.borrow().term, 2, "another node leads");
+        cluster.run(2 * LEASE).await;
+        assert_eq!(cluster.nodes[left].bus.head(), head, "the feed is still paused");
+        cluster.nodes[left].control.send(FeedCommand::Resume).await.unwrap();
+        cluster.settle().await;
         check_events(cluster);
     });
 }
