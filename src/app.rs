@@ -21,7 +21,7 @@ use crate::bus::{self, Bus};
 use crate::cluster::{self, ClusterError, View};
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
-use crate::hub::Relay;
+use crate::hub::{OtherNodes, Relay};
 use crate::server::{
     self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, Info, ListenError, Metrics,
     Origins, RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
@@ -170,9 +170,20 @@ impl Reloader {
     }
 }
 
+/// What a node of a cluster gives to the parts that serve its clients.
+#[derive(Debug)]
+pub struct ClusterSide {
+    /// What the node knows of the cluster.
+    pub view: watch::Receiver<View>,
+    /// The way to the clients of the other nodes.
+    pub others: OtherNodes,
+}
+
 /// The parts of a server that lie between the bus and the clients. The parts are connected to each other, but
 /// do not run yet.
 pub struct Wiring<S> {
+    /// Relays messages between clients.
+    pub relay: Arc<Relay>,
     /// Admits connections.
     pub admission: Arc<Admission>,
     /// The handles through which the accept loop passes sockets to the workers.
@@ -202,13 +213,14 @@ impl<S: AcceptedSocket> Wiring<S> {
         tls: Option<&TlsAcceptor>,
         is_loopback: bool,
         shards: usize,
-        cluster: Option<watch::Receiver<View>>,
+        cluster: Option<ClusterSide>,
     ) -> Self {
         bus.set_flow_controlled(config.feed.stall_timeout().is_some());
         if let Some(feed) = feed {
             bus.announce(feed.announced_symbols());
         }
-        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
+        let (cluster, others) = cluster.map(|ClusterSide { view, others }| (view, others)).unzip();
+        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus), others);
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
@@ -265,6 +277,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
         let refusals = Arc::clone(&state.refusals);
         Self {
+            relay,
             admission,
             handles,
             workers,
@@ -302,9 +315,13 @@ impl App {
         };
         bus.set_exits_at_end(config.feed.exit_at_end);
         let node = config.cluster.is_on().then(|| cluster::Starting::new(config.cluster.clone()));
-        let view = node.as_ref().map(cluster::Starting::view);
-        let Wiring { admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
-            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards, view);
+        let (outgoing, mut incoming, queues) = cluster::queues();
+        let side = node.as_ref().map(|node| ClusterSide {
+            view: node.view(),
+            others: OtherNodes { node: node.id().to_owned(), outgoing },
+        });
+        let Wiring { relay, admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
+            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards, side);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
@@ -343,7 +360,16 @@ impl App {
         if let Some(feed) = feed {
             let (bus, stop) = (Arc::clone(&bus), feed_stop.clone());
             if let Some(node) = node {
-                pumping.spawn(node.run(feed, bus, stop));
+                pumping.spawn(node.run(feed, bus, queues, stop));
+                let delivering = async move {
+                    while let Some(message) = incoming.recv().await {
+                        relay.deliver(message).await;
+                    }
+                };
+                let delivered_stop = feed_stop.clone();
+                tasks.spawn(async move {
+                    delivered_stop.run_until_cancelled(delivering).await;
+                });
             } else {
                 let pump = feed::pump(feed, bus, stop);
                 pumping.spawn(async {

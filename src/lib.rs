@@ -59,7 +59,7 @@
 //! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
 //! | [cluster] | many nodes that serve one feed, through a log that NATS JetStream stores | bus, feed, market, range |
-//! | [hub] | sends events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
+//! | [hub] | sends events to connections | bus, cluster, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
@@ -261,13 +261,18 @@
 //!
 //! | file | what it has or does |
 //! |---|---|
-//! | `node.rs` | the node's loop: reads the shared log into the bus, appends while the node leads |
+//! | `node.rs` | the node's loop |
+//! | `node/opening.rs` | opens the stream, joins at a checkpoint, notices losses |
+//! | `node/applying.rs` | reads the log into the bus |
+//! | `node/appending.rs` | appends to the log, begins a term |
+//! | `node/errands.rs` | checkpoints, signs of presence, commands |
 //! | `entry.rs` | the entries of the shared log, their binary form, the chain |
 //! | `log.rs` | the shared log as a node sees it |
 //! | `reader.rs` | decides which entries are valid |
 //! | `appender.rs` | one message in flight |
 //! | `checkpoint.rs` | where a new node begins to read |
 //! | `lease.rs` | how long the others wait for a silent leader |
+//! | `peers.rs` | messages to the clients of other nodes |
 //! | `queue.rs` | what a leader's feed has published, and the stream does not have yet |
 //! | `own_feed.rs` | the node's own feed: a standby, or the running feed of the leader |
 //! | `mail.rs` | commands for the leader, signs of presence |
@@ -410,6 +415,7 @@
 //! | `bench/` | benchmarks and the soak test |
 //! | `browser/` | tests in a browser |
 //! | `conformance/` | the Autobahn test suite |
+//! | `cluster/` | installs NATS servers for the tests of clusters |
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
 //! | `notebook/` | executes `docs/notebook.ipynb` |
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |

@@ -20,6 +20,7 @@ mod mail;
 mod nats;
 mod node;
 mod own_feed;
+mod peers;
 mod queue;
 mod reader;
 mod start;
@@ -28,6 +29,7 @@ mod view;
 pub use config::{Config, NodeRole, Storage};
 pub use error::{ClusterError, ClusterErrorClass};
 pub use mail::{Nodes, Presence};
+pub use peers::{PeerMessage, PeerQueues, queues};
 pub use start::{Starting, check};
 pub use view::View;
 

@@ -18,9 +18,11 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::config::{Config, Storage};
+use super::entry::VERSION;
 use super::error::ClusterError;
 use super::log::{AppendError, Ask, Ends, Mail, Mailbox, Message, Messages, SharedLog, Subject, Unavailable};
 use super::login::Login;
+use super::peers::PeerQueues;
 
 /// The oldest server that works: earlier ones lose messages after a crash.
 const OLDEST: [u64; 3] = [2, 12, 8];
@@ -286,6 +288,40 @@ impl Names {
     /// Returns the subject of the requests to a node.
     fn node(&self, id: &str) -> String {
         self.of(&format!("node.{id}"))
+    }
+}
+
+/// Passes the messages of clients between this node and the others, without end. Tries for ever to connect.
+pub async fn pass_messages(config: Config, id: String, queues: PeerQueues) {
+    let PeerQueues { mut outgoing, incoming } = queues;
+    let subject = Names { prefix: format!("{}.{}", config.prefix, config.name) }.of("relay");
+    let mut messages = loop {
+        // The connection of the log has checked the login, and reports errors.
+        if let Ok(options) = options(&config, &id)
+            && let Ok(client) = options.no_echo().connect(config.url.clone()).await
+            && let Ok(messages) = client.subscribe(subject.clone()).await
+        {
+            break (client, messages);
+        }
+        sleep(RETRY).await;
+    };
+    let (client, messages) = (&messages.0, &mut messages.1);
+    loop {
+        select! {
+            Some(message) = outgoing.recv() => {
+                let bytes = postcard::to_extend(&message, vec![VERSION]).expect("a message can be written");
+                // A message that cannot be sent is lost.
+                let _ = client.publish(subject.clone(), bytes.into()).await;
+            }
+            Some(message) = messages.next() => {
+                let rest = message.payload.strip_prefix(&[VERSION]);
+                if let Some(message) = rest.and_then(|rest| postcard::from_bytes(rest).ok()) {
+                    // A message that finds no room is lost.
+                    let _ = incoming.try_send(message);
+                }
+            }
+            else => return,
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Config, NodeRole};
 use super::error::ClusterError;
-use super::nats::NatsLog;
+use super::nats::{self, NatsLog};
 use super::node::{Node, Settings};
 use super::own_feed::OwnFeed;
+use super::peers::PeerQueues;
 use super::view::View;
 use crate::bus::{self, Bus};
 use crate::feed::{Feed, Standby};
@@ -48,6 +49,12 @@ impl Starting {
         Self { config, id, view }
     }
 
+    /// Returns the random id of the node.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Returns what the node knows of the cluster.
     #[must_use]
     pub fn view(&self) -> watch::Receiver<View> {
@@ -59,7 +66,13 @@ impl Starting {
     /// # Errors
     ///
     /// Returns an error if the servers refuse the node, or cannot be used.
-    pub async fn run(self, feed: Feed, bus: Arc<Bus>, stop: CancellationToken) -> Result<(), ClusterError> {
+    pub async fn run(
+        self,
+        feed: Feed,
+        bus: Arc<Bus>,
+        queues: PeerQueues,
+        stop: CancellationToken,
+    ) -> Result<(), ClusterError> {
         let Self { config, id, view } = self;
         let connecting = NatsLog::connect(&config, &id);
         let Some(log) = stop.run_until_cancelled(connecting).await.transpose()? else { return Ok(()) };
@@ -73,6 +86,7 @@ impl Starting {
         };
         let (standby, remote) = Standby::new(feed);
         let mut tasks = JoinSet::new();
+        tasks.spawn(nats::pass_messages(config.clone(), settings.id.clone(), queues));
         let own_feed = (config.role == NodeRole::Auto).then(|| {
             let (own_feed, task) = OwnFeed::new(standby);
             tasks.spawn(task);

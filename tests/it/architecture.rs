@@ -21,7 +21,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("bars", &["bus", "fault", "market", "range"]),
     ("feed", &["bus", "fault", "market", "counters", "range", "task"]),
     ("cluster", &["bus", "feed", "market", "range"]),
-    ("hub", &["bus", "fault", "encoding", "wire", "market", "counters", "range"]),
+    ("hub", &["bus", "cluster", "fault", "encoding", "wire", "market", "counters", "range"]),
     ("session", &["auth", "hub", "encoding", "wire", "market", "counters", "range"]),
     ("client", &[]),
     ("files", &["feed", "encoding", "market"]),
