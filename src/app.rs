@@ -20,7 +20,7 @@ use crate::bars::{Bars, BarsTask};
 use crate::bus::{self, Bus};
 use crate::cluster::{self, ClusterError, View};
 use crate::config::Config;
-use crate::feed::{self, Control, Feed};
+use crate::feed::{self, Control, Feed, Standby};
 use crate::hub::{OtherNodes, Relay};
 use crate::server::{
     self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, Info, ListenError, Metrics,
@@ -177,6 +177,8 @@ pub struct ClusterSide {
     pub view: watch::Receiver<View>,
     /// The way to the clients of the other nodes.
     pub others: OtherNodes,
+    /// Controls the feed of the cluster.
+    pub control: Control,
 }
 
 /// The parts of a server that lie between the bus and the clients. The parts are connected to each other, but
@@ -219,7 +221,12 @@ impl<S: AcceptedSocket> Wiring<S> {
         if let Some(feed) = feed {
             bus.announce(feed.announced_symbols());
         }
-        let (cluster, others) = cluster.map(|ClusterSide { view, others }| (view, others)).unzip();
+        let control = match (&cluster, feed) {
+            (Some(side), _) => side.control.clone(),
+            (None, Some(feed)) => feed.control().clone(),
+            (None, None) => Control::of_nothing(bus.kind()),
+        };
+        let (cluster, others) = cluster.map(|ClusterSide { view, others, .. }| (view, others)).unzip();
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus), others);
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
@@ -237,7 +244,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             bars,
-            feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            feed: control,
             cluster,
             relay: Arc::clone(&relay),
             hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
@@ -314,11 +321,14 @@ impl App {
             shards => shards,
         };
         bus.set_exits_at_end(config.feed.exit_at_end);
-        let node = config.cluster.is_on().then(|| cluster::Starting::new(config.cluster.clone()));
+        let starting = || cluster::Starting::new(config.cluster.clone(), &config.feed);
+        let node = config.cluster.is_on().then(starting);
+        let (edge_control, edge) = Control::remote(config.feed.kind);
         let (outgoing, mut incoming, queues) = cluster::queues();
         let side = node.as_ref().map(|node| ClusterSide {
             view: node.view(),
             others: OtherNodes { node: node.id().to_owned(), outgoing },
+            control: feed.as_ref().map_or(edge_control, |feed| feed.control().clone()),
         });
         let Wiring { relay, admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards, side);
@@ -357,26 +367,28 @@ impl App {
 
         let feed_stop = CancellationToken::new();
         let mut pumping = JoinSet::new();
-        if let Some(feed) = feed {
-            let (bus, stop) = (Arc::clone(&bus), feed_stop.clone());
-            if let Some(node) = node {
-                pumping.spawn(node.run(feed, bus, queues, stop));
-                let delivering = async move {
-                    while let Some(message) = incoming.recv().await {
-                        relay.deliver(message).await;
-                    }
-                };
-                let delivered_stop = feed_stop.clone();
-                tasks.spawn(async move {
-                    delivered_stop.run_until_cancelled(delivering).await;
-                });
-            } else {
-                let pump = feed::pump(feed, bus, stop);
-                pumping.spawn(async {
-                    drop(pump.await);
-                    Ok(())
-                });
-            }
+        let (pump_bus, pump_stop) = (Arc::clone(&bus), feed_stop.clone());
+        if let Some(node) = node {
+            let (standby, remote) = match feed.map(Standby::new) {
+                Some((standby, remote)) => (Some(standby), remote),
+                None => (None, edge),
+            };
+            pumping.spawn(node.run(standby, remote, pump_bus, queues, pump_stop));
+            let delivering = async move {
+                while let Some(message) = incoming.recv().await {
+                    relay.deliver(message).await;
+                }
+            };
+            let delivered_stop = feed_stop.clone();
+            tasks.spawn(async move {
+                delivered_stop.run_until_cancelled(delivering).await;
+            });
+        } else if let Some(feed) = feed {
+            let pump = feed::pump(feed, pump_bus, pump_stop);
+            pumping.spawn(async {
+                drop(pump.await);
+                Ok(())
+            });
         }
         Ok(Self {
             addresses,

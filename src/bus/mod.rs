@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::counters::Counters;
 use crate::market::{Event, FeedKind, FeedState, Symbol, Time};
@@ -30,6 +30,9 @@ use crate::range::{self, Check};
 
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
+
+/// The time between two checks whether the log has reached a cursor.
+const REACH_CHECK: Duration = Duration::from_millis(5);
 
 /// The limits of the history (`[bus]` in config.toml). A client can resume from any event that the history
 /// still contains.
@@ -69,7 +72,7 @@ pub fn random_name() -> String {
 /// A log that wakes its readers after each new entry. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {
-    kind: FeedKind,
+    kind: Mutex<FeedKind>,
     log: Mutex<Log>,
     capacity: usize,
     /// The position after the log's last entry. A change of this position wakes the readers.
@@ -82,6 +85,11 @@ pub struct Bus {
     /// announce.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
+    /// How long a cursor may wait until the log has reached it, in milliseconds; 0 on a server that is no node
+    /// of a cluster.
+    ahead_wait: AtomicU64,
+    /// Whether the log has all that its origin has. In a cluster, a node that is cut off may lack events.
+    is_current: AtomicBool,
     /// How many events an awaited reader may be behind before the feed waits; 0 means without limit.
     bound: AtomicU64,
     /// Whether the server ends after the feed, as the setting `feed.exit_at_end` says.
@@ -154,7 +162,7 @@ impl Bus {
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
-            kind,
+            kind: Mutex::new(kind),
             log: Mutex::new(Log::new(config, epoch.into())),
             capacity: Log::capacity(config),
             end: watch::Sender::new(0),
@@ -163,6 +171,8 @@ impl Bus {
             has_subscriber: watch::Sender::new(false),
             announced: OnceLock::new(),
             is_flow_controlled: AtomicBool::new(false),
+            ahead_wait: AtomicU64::new(0),
+            is_current: AtomicBool::new(true),
             bound: AtomicU64::new(0),
             exits_at_end: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
@@ -187,7 +197,12 @@ impl Bus {
     /// Returns the kind of the feed that publishes on this bus.
     #[must_use]
     pub fn kind(&self) -> FeedKind {
-        self.kind
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the kind of the feed, for a bus whose feed is on another node.
+    pub fn set_kind(&self, kind: FeedKind) {
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind;
     }
 
     /// Announces the symbols that the feed may publish; `None` means that the feed has too many symbols to
@@ -390,6 +405,60 @@ impl Bus {
         let is_awaited = |one: &Progress| one.wait != Wait::GivenUp && one.seq < head;
         // The bus holds the sender, so the wait cannot fail.
         let _ = self.progress.subscribe().wait_for(|all| !all.iter().any(|(_, one)| is_awaited(one))).await;
+    }
+
+    /// Returns the sequence number up to which all awaited readers have processed the events. Returns the
+    /// [head](Self::head) if there is no such reader.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        let head = self.head();
+        let progress = self.progress.borrow();
+        let awaited = progress.iter().filter(|(_, one)| one.wait != Wait::GivenUp);
+        awaited.map(|(_, one)| one.seq).min().unwrap_or(head).min(head)
+    }
+
+    /// Returns whether a client has subscribed.
+    #[must_use]
+    pub fn has_subscriber(&self) -> bool {
+        *self.has_subscriber.borrow()
+    }
+
+    /// Sets how long a cursor may wait until the log has [reached](Self::reach) it. The initial value is zero.
+    pub fn set_ahead_wait(&self, wait: Duration) {
+        self.ahead_wait.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets whether the log has all that its origin has. The initial value is true.
+    pub fn set_current(&self, is_current: bool) {
+        self.is_current.store(is_current, Ordering::Relaxed);
+    }
+
+    /// Returns whether the log has all that its origin has.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_current.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the log has the event `seq` of an epoch, because a client of another node may be ahead of
+    /// this node. Does not wait for an epoch that a [current](Self::is_current) log does not have. Returns
+    /// whether nothing is left to wait for.
+    ///
+    /// Cancel safe: the wait changes nothing.
+    pub async fn reach(&self, epoch: &str, seq: u64) -> bool {
+        let is_reached = || {
+            let log = self.log();
+            if **log.epoch() == *epoch { log.head() >= seq } else { self.is_current() }
+        };
+        let wait = Duration::from_millis(self.ahead_wait.load(Ordering::Relaxed));
+        if wait.is_zero() {
+            return true;
+        }
+        let reaching = async {
+            while !is_reached() {
+                sleep(REACH_CHECK).await;
+            }
+        };
+        timeout(wait, reaching).await.is_ok()
     }
 
     /// Sets how many events an awaited reader may be behind before any feed waits. The initial value is 0,

@@ -61,6 +61,9 @@ pub struct Config {
     /// The time between two checkpoints, from which new nodes read on.
     #[serde(with = "humantime_serde")]
     pub checkpoint: Duration,
+    /// How long a client waits whose cursor is ahead of this node.
+    #[serde(with = "humantime_serde")]
+    pub ahead_wait: Duration,
     /// Whether the node begins a new epoch at its start. Only the flag `--cluster-restart` sets this field.
     #[serde(skip)]
     pub restarts: bool,
@@ -110,6 +113,7 @@ impl Default for Config {
             batch_bytes: nonzero(256 << 10),
             lease: Duration::from_secs(3),
             checkpoint: Duration::from_secs(30),
+            ahead_wait: Duration::from_secs(5),
             restarts: false,
         }
     }
@@ -120,6 +124,12 @@ impl Config {
     #[must_use]
     pub fn is_on(&self) -> bool {
         !self.url.is_empty()
+    }
+
+    /// Returns whether the server is a node without a feed of its own.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.is_on() && self.role == NodeRole::Edge
     }
 
     /// Returns the checks of the values in the `[cluster]` section.
@@ -140,6 +150,7 @@ impl Config {
             range::time("batch_window", self.batch_window, Duration::ZERO..=Duration::from_secs(1)),
             range::whole_number("batch_bytes", self.batch_bytes.get(), 1 << 10..=GIB as usize),
             range::time("checkpoint", self.checkpoint, Duration::from_secs(1)..=DAY),
+            range::time("ahead_wait", self.ahead_wait, Duration::ZERO..=DAY),
             range::time("lease", self.lease, Duration::from_secs(1)..=DAY),
         ]
     }

@@ -25,6 +25,12 @@ impl Lease {
         (self.renewed, self.is_vacant) = (now, false);
     }
 
+    /// Returns how long ago the newest sign of life was.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.renewed.elapsed()
+    }
+
     /// Records that there is no leader, so that nobody needs to wait.
     pub fn vacate(&mut self) {
         self.is_vacant = true;

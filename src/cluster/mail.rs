@@ -15,6 +15,9 @@ use crate::feed::{ControlError, FeedCommand, Status};
 /// A node that was silent for this long is no longer listed.
 const SILENT: Duration = Duration::from_secs(3);
 
+/// A feed at full speed does not wait for the clients of a node that was silent for this long.
+const NOT_WAITED_FOR: Duration = Duration::from_secs(2);
+
 /// The answer of the leader to a command.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
@@ -40,6 +43,10 @@ pub struct Presence {
     pub seq: u64,
     /// Whether the node has caught up.
     pub caught_up: bool,
+    /// The sequence number up to which the node's clients have got all events, if the feed waits for clients.
+    pub served: Option<u64>,
+    /// Whether a client of the node has subscribed.
+    pub has_subscriber: bool,
 }
 
 /// The nodes that were present lately, by their ids.
@@ -51,6 +58,17 @@ impl Nodes {
     pub fn record(&mut self, presence: Presence, now: Instant) {
         self.0.retain(|_, (_, seen)| now.duration_since(*seen) < SILENT);
         self.0.insert(presence.node.clone(), (presence, now));
+    }
+
+    /// Returns the sequence number up to which the clients of all nodes but `own` have got all events. A node that
+    /// was silent for a while does not count.
+    #[must_use]
+    pub fn served(&self, own: &str, now: Instant) -> Option<u64> {
+        let is_waited_for = |one: &Presence, seen: &Instant| {
+            one.node != own && one.caught_up && now.duration_since(*seen) < NOT_WAITED_FOR
+        };
+        let waited_for = self.0.values().filter(|(one, seen)| is_waited_for(one, seen));
+        waited_for.filter_map(|(presence, _)| presence.served).min()
     }
 
     /// Returns the nodes that were present lately.
@@ -75,8 +93,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_node_is_no_longer_present() {
         let mut nodes = Nodes::default();
-        let presence =
-            |node: &str| Presence { node: node.to_owned(), may_lead: true, seq: 1, caught_up: true };
+        let presence = |node: &str| Presence {
+            node: node.to_owned(),
+            may_lead: true,
+            seq: 1,
+            caught_up: true,
+            served: None,
+            has_subscriber: false,
+        };
         let present =
             |nodes: &Nodes| nodes.present(Instant::now()).map(|one| one.node.clone()).collect::<Vec<_>>();
         nodes.record(presence("b"), Instant::now());

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::select;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -53,6 +53,9 @@ const LOAD: Duration = Duration::from_secs(10);
 /// The time between two signs of presence.
 const PRESENCE: Duration = Duration::from_secs(1);
 
+/// The time between two signs of presence at full speed, when the feed waits for the clients of all nodes.
+const FULL_SPEED_PRESENCE: Duration = Duration::from_millis(20);
+
 /// How many epochs a node remembers. A node reads an old epoch again only after a loss.
 const EPOCHS: usize = 64;
 
@@ -70,6 +73,10 @@ pub struct Settings {
     pub batch_window: Duration,
     /// The largest size of an entry, in bytes.
     pub batch_bytes: usize,
+    /// How long one slow client may keep a feed at full speed waiting.
+    pub stall_timeout: Duration,
+    /// After this time without an entry of a leader, the feed is stalled.
+    pub stalled_after: Duration,
     /// The time between two checkpoints.
     pub checkpoint: Duration,
     /// Whether the node begins a new epoch at once, with its feed anew.
@@ -116,6 +123,8 @@ pub struct Node<L> {
     /// When the stream last gave a sign of life.
     contact: Instant,
     is_degraded: bool,
+    /// Whether this node has told its clients that no node leads.
+    is_stalled: bool,
     view: watch::Sender<View>,
 }
 
@@ -202,6 +211,7 @@ impl<L: SharedLog> Node<L> {
             origin: None,
             contact: now,
             is_degraded: false,
+            is_stalled: false,
             view,
         }
     }
@@ -230,6 +240,7 @@ impl<L: SharedLog> Node<L> {
                     break;
                 }
                 End::Reopen(error) => {
+                    self.bus.set_current(false);
                     info!(%error, "opens the stream again");
                     self.appender.forget();
                     self.end = u64::MAX;
@@ -246,7 +257,7 @@ impl<L: SharedLog> Node<L> {
         stop: &CancellationToken,
     ) -> End {
         let mut append = never();
-        let mut presence = interval(PRESENCE);
+        let mut next_presence = Instant::now();
         let mut resign_by: Option<Instant> = None;
         loop {
             let now = Instant::now();
@@ -282,7 +293,16 @@ impl<L: SharedLog> Node<L> {
                 }
                 Some(done) = self.errands.next() => self.on_done(done),
                 mail = mailbox.next() => self.on_mail(mail),
-                _ = presence.tick() => self.announce(),
+                () = sleep_until(next_presence) => {
+                    self.announce();
+                    let period = if self.bus.is_flow_controlled() { FULL_SPEED_PRESENCE } else { PRESENCE };
+                    next_presence = Instant::now() + period;
+                    self.report();
+                    if self.reader.position().is_some() && self.lease.silence() > self.settings.stalled_after {
+                        self.stall();
+                    }
+                }
+                () = served(&self.bus, self.settings.stall_timeout), if self.must_wait() => self.report(),
                 command = self.remote.next_command() => self.execute(command),
                 change = changed(&mut self.role, &mut self.own_feed, may_append) => {
                     if let (Change::Executed(status, answer), Some(term)) = (change, self.role.term()) {
@@ -298,6 +318,11 @@ impl<L: SharedLog> Node<L> {
         }
     }
 
+    /// Returns whether the feed waits for clients of this node.
+    fn must_wait(&self) -> bool {
+        self.bus.is_flow_controlled() && self.bus.served() < self.bus.head()
+    }
+
     /// Returns when the node has something to do, even if nothing comes.
     fn next_step(&self, now: Instant) -> Instant {
         let Some(free) = self.appender.free_at(now) else { return now + BEAT };
@@ -309,6 +334,18 @@ impl<L: SharedLog> Node<L> {
         };
         // A candidate that may lead, but cannot, is woken when its standby has come further.
         if next <= now { now + BEAT } else { next }.max(free)
+    }
+}
+
+/// Waits until the clients of this node have got all events. Gives up the readers that make no progress for
+/// `patience`, except for shards, which close the clients that stall the feed.
+///
+/// Cancel safe: a cancelled wait begins its patience anew.
+async fn served(bus: &Bus, patience: Duration) {
+    if timeout(patience, bus.caught_up()).await.is_err() {
+        for reader in bus.give_up_silent_readers() {
+            warn!(reader, "the feed no longer waits for a reader that makes no progress");
+        }
     }
 }
 

@@ -164,8 +164,14 @@ impl Queue {
         self.done += body.events();
     }
 
-    /// Tells the feed how much of what it has published is done.
-    pub fn report(&self) {
-        self.reader.done(self.done);
+    /// Tells the feed how much of what it has published is done: what the stream has, and what the clients have
+    /// got up to the sequence number `served`.
+    pub fn report(&self, served: u64) {
+        self.reader.done(self.done.min(served));
+    }
+
+    /// Tells the feed that a client of some node has subscribed.
+    pub fn note_subscriber(&self) {
+        self.reader.bus().note_subscriber();
     }
 }

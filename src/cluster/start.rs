@@ -1,12 +1,13 @@
 //! Starts a node: connects to the servers, and runs the node's tasks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{Config, NodeRole};
+use super::config::Config;
 use super::error::ClusterError;
 use super::nats::{self, NatsLog};
 use super::node::{Node, Settings};
@@ -14,12 +15,16 @@ use super::own_feed::OwnFeed;
 use super::peers::PeerQueues;
 use super::view::View;
 use crate::bus::{self, Bus};
-use crate::feed::{Feed, Standby};
+use crate::feed::{self, RemoteFeed, Standby};
 
 /// A node that has not been started, and what other parts of the program see of it.
 #[derive(Debug)]
 pub struct Starting {
     config: Config,
+    /// How long one slow client may keep a feed at full speed waiting.
+    stall_timeout: Duration,
+    /// After this time without an entry of a leader, the feed is stalled.
+    stalled_after: Duration,
     id: String,
     view: watch::Sender<View>,
 }
@@ -43,10 +48,11 @@ pub fn check(config: &Config, history: &bus::Config) -> Result<(), ClusterError>
 impl Starting {
     /// Returns a node with a random id.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, feed: &feed::Config) -> Self {
         let id = bus::random_name();
         let view = watch::Sender::new(View::new(&id));
-        Self { config, id, view }
+        let (stall_timeout, stalled_after) = (feed.replay.stall_timeout, feed.stalled_after);
+        Self { config, stall_timeout, stalled_after, id, view }
     }
 
     /// Returns the random id of the node.
@@ -68,12 +74,15 @@ impl Starting {
     /// Returns an error if the servers refuse the node, or cannot be used.
     pub async fn run(
         self,
-        feed: Feed,
+        standby: Option<Standby>,
+        remote: RemoteFeed,
         bus: Arc<Bus>,
         queues: PeerQueues,
         stop: CancellationToken,
     ) -> Result<(), ClusterError> {
-        let Self { config, id, view } = self;
+        let Self { config, id, view, .. } = self;
+        bus.set_ahead_wait(config.ahead_wait);
+        bus.set_current(false);
         let connecting = NatsLog::connect(&config, &id);
         let Some(log) = stop.run_until_cancelled(connecting).await.transpose()? else { return Ok(()) };
         let settings = Settings {
@@ -82,12 +91,13 @@ impl Starting {
             batch_window: config.batch_window,
             batch_bytes: config.batch_bytes.get(),
             checkpoint: config.checkpoint,
+            stall_timeout: self.stall_timeout,
+            stalled_after: self.stalled_after,
             restarts: config.restarts,
         };
-        let (standby, remote) = Standby::new(feed);
         let mut tasks = JoinSet::new();
         tasks.spawn(nats::pass_messages(config.clone(), settings.id.clone(), queues));
-        let own_feed = (config.role == NodeRole::Auto).then(|| {
+        let own_feed = standby.map(|standby| {
             let (own_feed, task) = OwnFeed::new(standby);
             tasks.spawn(task);
             own_feed

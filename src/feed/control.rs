@@ -80,7 +80,6 @@ pub enum ControlError {
 /// A handle that controls a running feed and reads its status.
 #[derive(Clone, Debug)]
 pub struct Control {
-    kind: FeedKind,
     moments: MomentParser,
     progress: Progress,
     commands: mpsc::Sender<QueuedCommand>,
@@ -108,6 +107,11 @@ impl RemoteFeed {
         self.progress.set_remote(status);
     }
 
+    /// Sets the kind of the feed, before its first status comes.
+    pub fn set_kind(&self, kind: FeedKind) {
+        self.progress.set_kind(kind);
+    }
+
     /// Waits for the next command. Waits without end if no control is left.
     ///
     /// Cancel safe: a cancelled wait loses no command.
@@ -121,20 +125,24 @@ impl RemoteFeed {
 
 impl Control {
     /// Creates a control, and the receiver from which the pump takes the queued commands.
-    pub(super) fn new(
-        kind: FeedKind,
-        moments: MomentParser,
-        progress: Progress,
-    ) -> (Self, mpsc::Receiver<QueuedCommand>) {
+    pub(super) fn new(moments: MomentParser, progress: Progress) -> (Self, mpsc::Receiver<QueuedCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUE);
-        (Self { kind, moments, progress, commands }, receiver)
+        (Self { moments, progress, commands }, receiver)
     }
 
     /// Creates a control for a bus to which no pump publishes. Every command that is sent through this
     /// control fails.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
-        Self::new(kind, MomentParser::default(), Progress::new(Status::new(kind), false)).0
+        Self::remote(kind).0
+    }
+
+    /// Creates a control whose feed runs elsewhere, and the other end of the control.
+    #[must_use]
+    pub fn remote(kind: FeedKind) -> (Self, RemoteFeed) {
+        let progress = Progress::new(Status::new(kind), false);
+        let (control, commands) = Self::new(MomentParser::default(), progress.clone());
+        (control, RemoteFeed { progress, commands })
     }
 
     /// Returns the status of the feed.
@@ -159,7 +167,7 @@ impl Control {
     ///
     /// Returns an error if the feed cannot execute the command, or if the feed's pump has ended.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
-        match (self.kind, command) {
+        match (self.status().kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),
             (FeedKind::Simulated, FeedCommand::Seek(_)) => return Err(ControlError::NoFiles),
             (FeedKind::Simulated, FeedCommand::Loop(_)) => return Err(ControlError::NoLoop),

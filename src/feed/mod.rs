@@ -278,7 +278,7 @@ impl Feed {
             ..Status::new(kind)
         };
         let progress = Progress::new(status, clock.max_gap.is_some());
-        let (control, commands) = Control::new(kind, source.moments(), progress.clone());
+        let (control, commands) = Control::new(source.moments(), progress.clone());
         Self {
             config: config.clone(),
             source,

@@ -185,6 +185,8 @@ impl Standby {
         config.replay.r#loop = pace.repeats.unwrap_or(config.replay.r#loop);
         let mut feed = Feed::new(&config, source, reject_counters);
         feed.progress.enter(state);
+        // Only a feed that has not begun still waits for a client.
+        feed.waits_for_client &= *state == FeedState::Starting;
         feed.gate = gate;
         feed.pending = pending.into();
         feed

@@ -112,6 +112,11 @@ impl Progress {
         Status { rate, ends_in: inner.ends_in(rate), ..inner.status.clone() }
     }
 
+    /// Sets the kind of a feed that runs elsewhere.
+    pub fn set_kind(&self, kind: FeedKind) {
+        self.inner().status.kind = kind;
+    }
+
     /// Sets the status of a feed that runs elsewhere.
     pub fn set_remote(&self, status: Status) {
         self.inner().remote = Some(status);

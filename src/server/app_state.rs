@@ -99,6 +99,21 @@ impl AppState {
         (!view.has_caught_up).then(|| "this node has not caught up with the cluster yet".to_owned())
     }
 
+    /// Waits until a node of a cluster has reached the cursor of a request. The client may come from another node,
+    /// which is ahead of this one.
+    pub async fn reach_cursor(&self, query: &str, last: Option<Cursor>) {
+        if self.cluster.is_none() {
+            return;
+        }
+        let in_url = || match UrlParameters::parse(query).ok()?.subscribe {
+            Some(Command::Subscribe { after, .. }) => after,
+            _ => None,
+        };
+        if let Some(Cursor { epoch, seq }) = last.or_else(in_url) {
+            self.bus.reach(&epoch, seq).await;
+        }
+    }
+
     /// Returns the permissions of a request whose URL has no parameter besides the token.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
 }
 
 impl<'a> NodeReport<'a> {
-    fn new(Presence { node, may_lead, seq, caught_up }: &'a Presence) -> Self {
+    fn new(Presence { node, may_lead, seq, caught_up, .. }: &'a Presence) -> Self {
         Self { node, may_lead: *may_lead, seq: *seq, caught_up: *caught_up }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
 
@@ -30,9 +30,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         let guarded = guard(&guarding, &method, &headers, &context);
         async move { guarded.ok_or_else(reject::not_found) }
     });
-    let handshake = facts.and(query).map(move |headers, context, query: String| {
-        upgrade_response(&upgrading, &headers, &query, &context)
-            .unwrap_or_else(|(status, error)| error_response(status, &error))
+    let handshake = facts.and(query).then(move |headers, context, query| {
+        handshake_response(Arc::clone(&upgrading), headers, context, query)
     });
     let wants_upgrade = warp::get()
         .and(warp::header::headers_cloned())
@@ -80,10 +79,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
     let stream =
         warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
-    let stream = stream.and(warp::method()).and(facts).and(query).map(
-        move |stream, method, headers, context: RequestContext, query: String| {
-            streams::response(&streaming, stream, &method, context.version, &headers, &query)
-                .unwrap_or_else(|(status, error)| error_response(status, &error))
+    let stream = stream.and(warp::method()).and(facts).and(query).then(
+        move |stream, method, headers, context, query| {
+            stream_response(Arc::clone(&streaming), stream, method, headers, context, query)
         },
     );
     let feed = warp::path!("api" / "v1" / "feed")
@@ -123,6 +121,30 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(answer)
         .map(move |headers, context, response| finished(&finishing, &headers, &context, response))
         .boxed()
+}
+
+async fn handshake_response(
+    state: Arc<AppState>,
+    headers: HeaderMap,
+    context: RequestContext,
+    query: String,
+) -> warp::reply::Response {
+    state.reach_cursor(&query, None).await;
+    upgrade_response(&state, &headers, &query, &context)
+        .unwrap_or_else(|(status, error)| error_response(status, &error))
+}
+
+async fn stream_response(
+    state: Arc<AppState>,
+    stream: Stream,
+    method: Method,
+    headers: HeaderMap,
+    context: RequestContext,
+    query: String,
+) -> warp::reply::Response {
+    state.reach_cursor(&query, streams::last_event(&headers).ok().flatten()).await;
+    streams::response(&state, stream, &method, context.version, &headers, &query)
+        .unwrap_or_else(|(status, error)| error_response(status, &error))
 }
 
 fn upgrade_response(

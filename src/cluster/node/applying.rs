@@ -15,7 +15,7 @@ use crate::cluster::log::{Message, SharedLog};
 use crate::cluster::own_feed::{Leading, Step};
 use crate::cluster::queue::Queue;
 use crate::cluster::reader::{Position, Verdict};
-use crate::feed::Place;
+use crate::feed::{Place, Speed};
 use crate::market::{Event, FeedState};
 
 impl<L: SharedLog> Node<L> {
@@ -44,9 +44,22 @@ impl<L: SharedLog> Node<L> {
         false
     }
 
+    /// Tells this node's own feed how far the stream and the clients are.
+    pub(super) fn report(&self) {
+        let Role::Leading(term) = &self.role else { return };
+        let served = if self.bus.is_flow_controlled() {
+            let others = self.view.borrow().nodes.served(&self.settings.id, Instant::now());
+            self.bus.served().min(others.unwrap_or(u64::MAX))
+        } else {
+            u64::MAX
+        };
+        term.queue.report(served);
+    }
+
     /// Applies a valid entry.
     pub(super) fn apply(&mut self, body: Body, now: Instant) {
         self.lease.renew(now);
+        self.end_stall();
         let position = self.reader.position().expect("a valid entry has a place").clone();
         if self.origin.as_deref() != Some(&position.origin) {
             self.origin = Some(Arc::new(position.origin.clone()));
@@ -86,9 +99,9 @@ impl<L: SharedLog> Node<L> {
                 }
             }
         }
-        if let Role::Leading(term) = &self.role {
-            term.queue.report();
-        }
+        // A feed at full speed waits for the clients of all nodes.
+        self.bus.set_flow_controlled(position.pace.speed == Some(Speed::Max));
+        self.report();
         if self.lost.is_none() && self.values.is_empty() {
             self.marks.record(&self.bus, &position, self.read);
         }
@@ -101,6 +114,8 @@ impl<L: SharedLog> Node<L> {
         self.values.clear();
         info!(node = lead.node, term = position.term, epoch = position.epoch, "a term begins");
         // A node that has lost its place reads the old epochs once more.
+        self.bus.set_kind(position.origin.kind);
+        self.remote.set_kind(position.origin.kind);
         if lead.begins_epoch && self.remember(&position.epoch) {
             (self.lost, self.saved) = (None, 0);
             self.marks.clear();
@@ -174,7 +189,25 @@ impl<L: SharedLog> Node<L> {
             }
         }
         let is_caught_up = self.reader.position().is_some() && self.lost.is_none();
+        self.bus.set_current(is_caught_up);
         self.view.send_if_modified(|view| view.set_caught_up(is_caught_up));
+    }
+
+    /// Tells the clients that no node publishes events.
+    pub(super) fn stall(&mut self) {
+        if !std::mem::replace(&mut self.is_stalled, true) && !self.is_degraded {
+            warn!(after = ?self.settings.stalled_after, "no node leads, so the feed is stalled");
+            self.bus.set_feed_state(FeedState::Stalled);
+        }
+    }
+
+    fn end_stall(&mut self) {
+        if std::mem::replace(&mut self.is_stalled, false)
+            && !self.is_degraded
+            && let Some(position) = self.reader.position()
+        {
+            self.bus.set_feed_state(position.state.clone());
+        }
     }
 
     pub(super) fn degrade(&mut self, detail: String) {

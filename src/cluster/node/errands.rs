@@ -68,6 +68,8 @@ impl<L: SharedLog> Node<L> {
             may_lead: self.own_feed.is_some(),
             seq: view.seq,
             caught_up: view.is_caught_up,
+            served: self.bus.is_flow_controlled().then(|| self.bus.served()),
+            has_subscriber: self.bus.has_subscriber(),
         };
         drop(view);
         let (log, bytes) = (self.log.clone(), serde_json::to_vec(&presence).expect("it can be written"));
@@ -81,7 +83,10 @@ impl<L: SharedLog> Node<L> {
     pub(super) fn on_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Presence(bytes) => {
-                if let Ok(presence) = serde_json::from_slice(&bytes) {
+                if let Ok(presence) = serde_json::from_slice::<Presence>(&bytes) {
+                    if let (true, Some(term)) = (presence.has_subscriber, self.role.term()) {
+                        term.queue.note_subscriber();
+                    }
                     self.view.send_modify(|view| view.nodes.record(presence, Instant::now()));
                 }
             }

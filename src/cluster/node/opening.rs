@@ -69,6 +69,8 @@ impl<L: SharedLog> Node<L> {
         info!(seq = saved.position.seq, epoch = saved.position.epoch, "continues at a checkpoint");
         self.read = saved.number;
         self.origin = Some(Arc::new(saved.position.origin.clone()));
+        self.bus.set_kind(saved.position.origin.kind);
+        self.remote.set_kind(saved.position.origin.kind);
         self.reader.go_to(saved.position.clone());
         if self.remember(&saved.position.epoch) {
             // The others have begun this epoch after the loss.

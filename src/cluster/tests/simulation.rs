@@ -72,6 +72,8 @@ impl Simulated {
             batch_window: Duration::from_millis(1),
             batch_bytes: 256 * 1024,
             checkpoint: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(10),
+            stalled_after: Duration::from_secs(30),
             restarts: false,
         };
         let log = stream.link(seed);

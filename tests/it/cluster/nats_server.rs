@@ -65,7 +65,8 @@ async fn url(folder: &TempDir, process: &Child) -> String {
     let file = folder.path().join(format!("nats-server_{}.ports", process.id().unwrap()));
     let told = async {
         loop {
-            let ports = fs::read(&file).await.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            let ports =
+                fs::read(&file).await.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
             if let Some(url) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
                 return url.to_owned();
             }
