@@ -45,6 +45,8 @@ pub struct Presence {
     pub caught_up: bool,
     /// The sequence number up to which the node's clients have got all events, if the feed waits for clients.
     pub served: Option<u64>,
+    /// The epoch in which the stream has lost what the node has read. The leader then begins a new one.
+    pub lost: Option<String>,
     /// Whether a client of the node has subscribed.
     pub has_subscriber: bool,
 }
@@ -99,6 +101,7 @@ mod tests {
             seq: 1,
             caught_up: true,
             served: None,
+            lost: None,
             has_subscriber: false,
         };
         let present =

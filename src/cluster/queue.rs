@@ -72,6 +72,11 @@ impl Queue {
         self.items.push_back(Item::Effect(status, answer));
     }
 
+    /// Puts a state of the feed into the queue.
+    pub fn enter(&mut self, state: FeedState) {
+        self.items.push_back(Item::State(state));
+    }
+
     /// Records that the feed was asked to seek.
     pub fn seek_asked(&mut self, target: Time) {
         self.sought.push_back(target);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -67,12 +68,23 @@ impl Starting {
         self.view.subscribe()
     }
 
-    /// Runs the node until `stop` fires.
+    /// Runs the node until `stop` fires. The future is boxed, because it is large.
     ///
     /// # Errors
     ///
     /// Returns an error if the servers refuse the node, or cannot be used.
-    pub async fn run(
+    pub fn run(
+        self,
+        standby: Option<Standby>,
+        remote: RemoteFeed,
+        bus: Arc<Bus>,
+        queues: PeerQueues,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<(), ClusterError>> {
+        Box::pin(self.run_unboxed(standby, remote, bus, queues, stop))
+    }
+
+    async fn run_unboxed(
         self,
         standby: Option<Standby>,
         remote: RemoteFeed,

@@ -30,8 +30,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         let guarded = guard(&guarding, &method, &headers, &context);
         async move { guarded.ok_or_else(reject::not_found) }
     });
+    // The responses that may wait are boxed, because each `or` holds the futures of both sides.
     let handshake = facts.and(query).then(move |headers, context, query| {
-        handshake_response(Arc::clone(&upgrading), headers, context, query)
+        Box::pin(handshake_response(Arc::clone(&upgrading), headers, context, query))
     });
     let wants_upgrade = warp::get()
         .and(warp::header::headers_cloned())
@@ -81,7 +82,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
     let stream = stream.and(warp::method()).and(facts).and(query).then(
         move |stream, method, headers, context, query| {
-            stream_response(Arc::clone(&streaming), stream, method, headers, context, query)
+            Box::pin(stream_response(Arc::clone(&streaming), stream, method, headers, context, query))
         },
     );
     let feed = warp::path!("api" / "v1" / "feed")

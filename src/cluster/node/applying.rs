@@ -16,7 +16,7 @@ use crate::cluster::own_feed::{Leading, Step};
 use crate::cluster::queue::Queue;
 use crate::cluster::reader::{Position, Verdict};
 use crate::feed::{Place, Speed};
-use crate::market::{Event, FeedState};
+use crate::market::{Event, FeedKind, FeedState};
 
 impl<L: SharedLog> Node<L> {
     /// Reads a message. Returns whether the log is of a newer version.
@@ -113,9 +113,9 @@ impl<L: SharedLog> Node<L> {
         self.stop_leading();
         self.values.clear();
         info!(node = lead.node, term = position.term, epoch = position.epoch, "a term begins");
-        // A node that has lost its place reads the old epochs once more.
         self.bus.set_kind(position.origin.kind);
         self.remote.set_kind(position.origin.kind);
+        // A node that has lost its place reads the old epochs once more.
         if lead.begins_epoch && self.remember(&position.epoch) {
             (self.lost, self.saved) = (None, 0);
             self.marks.clear();
@@ -139,16 +139,17 @@ impl<L: SharedLog> Node<L> {
         }
         self.settings.restarts = false;
         let Some(own_feed) = self.own_feed.as_ref() else { return };
-        let (bus, queue) = Queue::new(self.bus.kind(), &position.epoch, position.seq, position.state.clone());
+        // Standard input loses what came while no node led.
+        let is_lossy =
+            position.origin.kind == FeedKind::Stdin && !lead.begins_epoch && !position.state.is_last();
+        let state = if is_lossy { FeedState::Restarting } else { position.state.clone() };
+        let (bus, mut queue) = Queue::new(self.bus.kind(), &position.epoch, position.seq, state.clone());
+        if is_lossy {
+            queue.enter(state.clone());
+        }
         let (stop, (control, starting)) = (CancellationToken::new(), oneshot::channel());
-        let leading = Leading {
-            place: position.place,
-            bus,
-            pace: position.pace,
-            state: position.state.clone(),
-            stop: stop.clone(),
-            control,
-        };
+        let leading =
+            Leading { place: position.place, bus, pace: position.pace, state, stop: stop.clone(), control };
         let is_ready = own_feed.is_at(&position.origin, position.place) && own_feed.lead(leading);
         let mut term = Term {
             queue,

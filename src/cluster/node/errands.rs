@@ -69,6 +69,7 @@ impl<L: SharedLog> Node<L> {
             seq: view.seq,
             caught_up: view.is_caught_up,
             served: self.bus.is_flow_controlled().then(|| self.bus.served()),
+            lost: self.lost.as_ref().map(|lost| lost.epoch.clone()),
             has_subscriber: self.bus.has_subscriber(),
         };
         drop(view);
@@ -87,6 +88,9 @@ impl<L: SharedLog> Node<L> {
                     if let (true, Some(term)) = (presence.has_subscriber, self.role.term()) {
                         term.queue.note_subscriber();
                     }
+                    if let Some(epoch) = &presence.lost {
+                        self.renew_epoch(epoch);
+                    }
                     self.view.send_modify(|view| view.nodes.record(presence, Instant::now()));
                 }
             }
@@ -103,6 +107,17 @@ impl<L: SharedLog> Node<L> {
                     Done::Executed { outcome: Box::new(outcome), reply_to }
                 }));
             }
+        }
+    }
+
+    /// Begins a new epoch, if this node leads in the epoch in which another node has read what the stream has
+    /// lost.
+    fn renew_epoch(&mut self, epoch: &str) {
+        let place = self.reader.position().filter(|position| position.epoch == epoch).cloned();
+        if let (Role::Leading(_), Some(place)) = (&self.role, place) {
+            warn!("another node has read what the stream has lost, so a new epoch begins");
+            self.stop_leading();
+            self.lost = Some(place);
         }
     }
 
