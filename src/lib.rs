@@ -16,7 +16,7 @@
 //! clients, flow from the clients to the server.
 //!
 //! ```text
-//!          CSV files     random walk     standard input
+//!          CSV files      simulation     standard input
 //!              │              │                │
 //!  feed        └───────┬──────┴────────────────┘    a stream of events, published when they are due
 //!                      ▼ pump
@@ -178,8 +178,7 @@
 //! |---|---|
 //! | `mod.rs` | builds the feed, `[feed]` |
 //! | `source.rs` | chooses the source |
-//! | `simulated.rs` | the random walk |
-//! | `instruments.rs` | symbols of the random walk, invented names |
+//! | `simulated/` | the feed of a simulated market |
 //! | `stdin/` | the feed of JSON lines on standard input |
 //! | `replay/` | the feed of recorded files |
 //! | `pump.rs` | publishes due events |
@@ -199,6 +198,31 @@
 //! | `reject_counters.rs` | counts rejected rows |
 //! | `printable.rs` | text without control characters |
 //! | `error.rs` | errors and hints |
+//!
+//! ## feed/simulated
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `config.rs` | `[feed.simulated]`, a drawn seed |
+//! | `profile.rs` | names of the profiles |
+//! | `instruments.rs` | the configured list of symbols, invented names |
+//! | `instrument.rs` | the configured values of a symbol |
+//! | `instrument_text.rs` | symbols of `--symbols` with their values |
+//! | `well_known.rs` | prices, volatilities and sectors of well-known symbols |
+//! | `assembly.rs` | makes the simulation from its settings |
+//! | `model.rs` | numbers of the realistic model |
+//! | `random.rs` | repeatable random numbers |
+//! | `hours.rs` | trading hours, sessions |
+//! | `minutes.rs` | minutes of trading |
+//! | `factors.rs` | what moves the market and the sectors |
+//! | `path.rs` | price, volatility and activity of a symbol, minute by minute |
+//! | `grid.rs` | the paths of all symbols, checkpoints for seeks |
+//! | `bridge.rs` | the price within a minute |
+//! | `arrivals.rs` | times of events: bursts, or evenly spaced |
+//! | `quotes.rs` | bid and ask, ticks, lots, sizes |
+//! | `ticker.rs` | the events of one symbol in a minute |
+//! | `simulation.rs` | merges the events of all symbols, seeks |
+//! | `repeat.rs` | the command that repeats a simulation |
 //!
 //! ## feed/replay
 //!
@@ -225,12 +249,16 @@
 //! | `layout/number_columns.rs` | the notation of numbers in the first rows |
 //! | `layout/date_orders.rs` | the orders of day and month that the first rows allow |
 //! | `layout/time_columns.rs` | the columns of the time |
+//! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
+//! | `layout/row_kinds.rs` | trades beside asks, orders, payments of an account |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
+//! | `zone_clues.rs` | what lines and columns say about the zone of the times |
 //! | `suspicion.rs` | what an unused column may hold, by its name |
 //! | `scan.rs` | reads all rows once |
 //! | `readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
 //! | `reading.rs` | the order and the span of the times in one reading |
+//! | `sessions.rs` | sessions that begin on the evening before their date |
 //! | `named_symbols.rs` | symbols that rows name |
 //! | `symbols_in_names.rs` | two files whose names give one symbol |
 //! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
@@ -244,7 +272,7 @@
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `row.rs` | makes events from a row |
 //! | `joined_symbol.rs` | joins the cells that name an instrument |
-//! | `number/` | numbers, decimal commas |
+//! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |
 //! | `events.rs` | events in order |
@@ -419,7 +447,7 @@
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
 //! | `notebook/` | executes `docs/notebook.ipynb` |
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
-//! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
+//! | `virtual_environment.sh` | creates the Python environments of the tests |
 //! | `serving.py` | starts servers for the tests in Python |
 //!
 //! ## The build
@@ -434,6 +462,7 @@
 //!
 //! The dashboard at `/` is a package of its own, in TypeScript. The table lists the folders and files of
 //! `dashboard/src`. Data flow from the session to the market, and from there to the table and to the detail.
+//! The folder `dashboard/test` has the tests of modules that need no browser.
 //!
 //! | file | what it has or does |
 //! |---|---|
@@ -490,7 +519,7 @@
 //!    seek, because this seek has replaced all earlier values.
 //! 4. The server counts the subscribed events that a client does not get, and tells the client this number.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
-//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards and for the
+//!    clients. The only exception is back-pressure: a feed at full speed waits for the shards and for the
 //!    reader of the bars. So does a feed at whose end the program exits. If a client stalls such a feed, the
 //!    server closes the client's connection. If the reader of the bars makes no progress during the stall
 //!    timeout, the feed goes on without it.

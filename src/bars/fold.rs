@@ -132,7 +132,7 @@ impl Fold {
         let mut folded = 0;
         for (symbol, values) in last_values.iter() {
             self.index_of(symbol);
-            let latest = Kind::ALL.into_iter().filter_map(|kind| values.latest(kind));
+            let latest = Kind::CHANNELS.into_iter().filter_map(|kind| values.latest(kind));
             for latest in latest.filter(|latest| latest.seq > after) {
                 self.event(&latest.event);
                 folded += 1;
@@ -150,7 +150,7 @@ impl Fold {
         match payload {
             Payload::Trade(trade) => bars.trade(*time, trade, &self.config, &mut self.evicted),
             Payload::Bar(bar) => bars.bar(*time, bar, &self.config, &mut self.evicted),
-            Payload::Quote(_) => return,
+            Payload::Quote(_) | Payload::Status(_) => return,
         }
         self.bytes = self.bytes - before + bars.bytes();
         if self.bytes > self.evict_above {

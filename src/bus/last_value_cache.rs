@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::market::{Day, Event, Kind, Payload, Symbol};
+use crate::market::{Day, Event, Kind, Payload, Symbol, TradingState, TradingStatus};
 
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,9 @@ pub struct SequencedEvent {
 /// The last values of one symbol: the newest event of each kind, and the prices of the day so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SymbolValues {
-    latest: [Option<SequencedEvent>; 3],
+    latest: [Option<SequencedEvent>; Kind::CHANNELS.len()],
+    /// The newest trading status. Few symbols have one, so it is boxed to take little memory.
+    status: Option<Box<SequencedEvent>>,
     day: Option<Day>,
 }
 
@@ -41,7 +43,19 @@ impl SymbolValues {
     /// Returns the symbol's newest event of this kind.
     #[must_use]
     pub fn latest(&self, kind: Kind) -> Option<&SequencedEvent> {
-        self.latest[kind.index()].as_ref()
+        match kind {
+            Kind::Status => self.status.as_deref(),
+            Kind::Trade | Kind::Quote | Kind::Bar => self.latest[kind.index()].as_ref(),
+        }
+    }
+
+    /// Returns the symbol's newest trading status if trading has stopped; `None` while the symbol is traded.
+    #[must_use]
+    pub fn halt(&self) -> Option<&TradingStatus> {
+        match &self.status.as_ref()?.event.payload {
+            Payload::Status(status) => Some(status).filter(|status| status.state == TradingState::Halted),
+            Payload::Trade(_) | Payload::Quote(_) | Payload::Bar(_) => None,
+        }
     }
 
     /// Returns the symbol's prices of the day so far; `None` before the symbol's first trade or bar.
@@ -92,9 +106,13 @@ impl LastValueCache {
         match &event.payload {
             Payload::Trade(trade) => Day::fold_trade(&mut last.day, event.time, trade),
             Payload::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
-            Payload::Quote(_) => {}
+            Payload::Quote(_) | Payload::Status(_) => {}
         }
-        last.latest[event.kind().index()] = Some(SequencedEvent { seq: self.seq, event: event.clone() });
+        let latest = SequencedEvent { seq: self.seq, event: event.clone() };
+        match event.kind() {
+            Kind::Status => last.status = Some(Box::new(latest)),
+            kind => last.latest[kind.index()] = Some(latest),
+        }
         index
     }
 

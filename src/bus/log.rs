@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Config, LastValueCache};
-use crate::market::{Event, FeedState, Symbol, Time};
+use crate::market::{Event, FeedState, Time};
 
 /// The maximum number of events in one segment. A reader reads one segment at a time.
 const SEGMENT_EVENTS: usize = 1024;
@@ -182,9 +182,9 @@ impl Segment {
     }
 
     fn bytes(&self) -> usize {
-        let names: usize = self.events().iter().map(|event| event.symbol.as_str().len()).sum();
+        let texts: usize = self.events().iter().map(Event::text_bytes).sum();
         let fold = if let Self::Seek { last_values, .. } = self { last_values.bytes() } else { 0 };
-        size_of::<Self>() + size_of_val(self.events()) + names + fold
+        size_of::<Self>() + size_of_val(self.events()) + texts + fold
     }
 
     fn fold_into(&self, last_values: &mut LastValueCache) {
@@ -284,7 +284,7 @@ impl Log {
     /// The result assumes that every event has the largest possible size.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
-        let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
+        let largest = size_of::<Event>() + Event::MAX_TEXT_BYTES;
         // Eviction removes a whole segment, so the log may hold up to one segment less than its limits allow.
         config.history.get().min(config.history_bytes.get() / largest).saturating_sub(SEGMENT_EVENTS)
     }

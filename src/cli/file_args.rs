@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use toml::Value;
 
 use crate::config::Sources;
-use crate::feed::replay::{DateOrder, DecimalSign, DigitNotation, LAYOUTS, Role};
+use crate::feed::replay::{DateOrder, DecimalSign, DigitNotation, LAYOUTS, PriceNotation, Role};
 
 /// The flags that say how files are read, for example in which time zone.
 #[derive(Clone, Debug, Default, Args)]
@@ -40,6 +40,9 @@ pub struct ReadArgs {
     /// Decimal places of prices that are written as integers; for example, 4 reads 1893000 as 189.3000
     #[arg(long, value_name = "DIGITS", allow_negative_numbers = true)]
     pub price_scale: Option<String>,
+    /// Notation of prices: 32nds reads 112'165 as 112.515625
+    #[arg(long, value_name = "NOTATION", value_parser = checked::<PriceNotation>)]
+    pub prices: Option<String>,
     /// Separator of cells: one character, or tab
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
@@ -97,6 +100,7 @@ impl ReadArgs {
             ("feed.replay.time_of_day", text(&self.time_of_day)),
             ("feed.replay.decimal", text(&self.decimal)),
             ("feed.replay.price_scale", text(&self.price_scale)),
+            ("feed.replay.prices", text(&self.prices)),
             ("feed.replay.delimiter", text(&self.delimiter)),
             ("feed.replay.encoding", text(&self.encoding)),
             ("feed.replay.from", text(&self.from)),
@@ -126,6 +130,7 @@ impl ReadArgs {
             ("time-of-day", &self.time_of_day),
             ("decimal", &self.decimal),
             ("price-scale", &self.price_scale),
+            ("prices", &self.prices),
             ("delimiter", &self.delimiter),
             ("encoding", &self.encoding),
             ("from", &self.from),

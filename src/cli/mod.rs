@@ -108,15 +108,26 @@ pub struct ServeArgs {
     /// Files, folders or file name patterns to replay; needs --feed replay
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Symbols to simulate, such as AAPL,MSFT, or the number of symbols to invent, such as 500
+    /// Symbols to simulate, such as AAPL:185.5:0.28,MSFT with a price and an annual volatility, or the number of
+    /// symbols to invent, such as 500
     #[arg(long, value_name = "NAMES")]
     pub symbols: Vec<String>,
-    /// Simulated events per second, over all symbols
+    /// Model of the simulation: realistic, gbm, flat, saw or step [default: realistic]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Mean number of simulated events per second, over all symbols
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub rate: Option<String>,
-    /// Seed of the simulation: the same seed gives the same events
+    /// Seed of the simulation: the same seed, start and settings give the same events [default: random]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<String>,
+    /// Market time at which the simulation starts, such as 2024-01-03T14:30:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// Trading hours of the simulation: 24h, or a session such as "09:00-17:30 Europe/Berlin"
+    /// [default: 24h]
+    #[arg(long, value_name = "HOURS")]
+    pub session: Option<String>,
     /// The flags that say how time passes in a replay or a simulation
     #[command(flatten)]
     pub clock: ClockArgs,
@@ -185,7 +196,7 @@ pub struct BoundsArgs {
 /// The flags for the clock of a feed.
 #[derive(Debug, Default, Args)]
 pub struct ClockArgs {
-    /// Seconds of market time per second of real time, such as 60 or 0.5; the speed max replays as fast as
+    /// Seconds of market time per second of real time, such as 60 or 0.5; the speed max goes as fast as
     /// clients read
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub speed: Option<String>,
@@ -251,8 +262,11 @@ impl ServeArgs {
             ("feed.kind", self.feed.map(|kind| Value::from(kind.name()))),
             ("feed.replay.files", list(&paths)),
             ("feed.simulated.symbols", (!self.symbols.is_empty()).then(|| self.symbols.join(",").into())),
+            ("feed.simulated.profile", text(&self.profile)),
             ("feed.simulated.rate", text(&self.rate)),
             ("feed.simulated.seed", text(&self.seed)),
+            ("feed.simulated.start", text(&self.start)),
+            ("feed.simulated.session", text(&self.session)),
             ("feed.clock.speed", text(&self.clock.speed)),
             ("feed.clock.max_gap", text(&self.clock.max_gap)),
             ("feed.clock.retime", switch(self.clock.retime)),
@@ -317,9 +331,9 @@ mod tests {
 
     #[test]
     fn an_error_names_a_flag_as_it_is_typed() {
-        let line = "tickerplant --symbols A --rate 1 --seed 1 --speed 1 --max-gap 1s --retime --paused --loop \
+        let line = "tickerplant --profile gbm --symbols A --rate 1 --seed 1 --start 2024 --session 24h --speed 1 --max-gap 1s --retime --paused --loop \
              --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --cluster nats://a:1 --cluster-name a --cluster-role edge --log info \
-             --symbol A --tz UTC --layout a --map price=0 --date-order mdy --time-of-day digits --decimal . --price-scale 1 --delimiter tab --encoding a \
+             --symbol A --tz UTC --layout a --map price=0 --date-order mdy --time-of-day digits --decimal . --price-scale 1 --prices 32nds --delimiter tab --encoding a \
              --from 2024 --to 2024 --strict --max-bytes 1";
         let sources = Cli::try_parse_from(line.split_whitespace()).unwrap().serve.sources(Vec::new());
 

@@ -83,7 +83,7 @@ mod tests {
         let mut new = old.clone();
         new.log = "debug".to_owned();
         new.server.tls_cert = Some("cert.pem".into());
-        new.feed.simulated.seed += 1;
+        new.feed.simulated.seed = Some(7);
         new.auth = toml::from_str(&format!("[[tokens]]\nname = \"a\"\nsha256 = \"{:064}\"", 0)).unwrap();
 
         let mut keys = changed_keys(&old, &new);

@@ -39,6 +39,9 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let app = load_config::started(&loaded, App::start(config.clone(), feed).await)?;
         if enabled!(Level::INFO) {
             // A failed write is ignored, like a failed write of a log line.
+            if let Some(simulation) = control.status().simulation {
+                let _ = writeln!(bar.writer(), "Repeat this market with: {}", simulation.command());
+            }
             let _ = writeln!(bar.writer(), "Open {}", app.url());
         }
         let sources = load_config::sources(args);

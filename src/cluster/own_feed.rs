@@ -22,7 +22,7 @@ const ORDERS: usize = 256;
 pub struct OwnFeed {
     orders: mpsc::Sender<Order>,
     reports: watch::Receiver<Report>,
-    /// What determines the events of the own feed, as configured.
+    /// What determines the events of the own feed.
     origin: Origin,
     /// The configured pace.
     pace: Pace,
@@ -80,7 +80,7 @@ impl OwnFeed {
         (Self { orders, reports, origin, pace }, run(standby, waiting, reporter))
     }
 
-    /// Returns what determines the events of the own feed, as configured.
+    /// Returns what determines the events of the own feed.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
@@ -153,7 +153,9 @@ pub fn difference(own: &Origin, published: &Origin) -> Option<String> {
 }
 
 async fn run(mut standby: Standby, mut orders: mpsc::Receiver<Order>, reporter: watch::Sender<Report>) {
-    let own = origin(standby.config());
+    // What the configuration does not give is taken from the published feed.
+    let (seed, start) = standby.given();
+    let own = Origin { seed, start, ..origin(standby.config()) };
     let mut known: Option<Arc<Origin>> = None;
     let mut differs = false;
     loop {

@@ -72,6 +72,12 @@ pub struct FeedStatus {
     pub configured_rate: Option<u32>,
     /// The seed of a simulation.
     pub seed: Option<u64>,
+    /// The profile of a simulation: the model that makes its events.
+    pub profile: Option<String>,
+    /// The market time at which a simulation starts.
+    pub start: Option<Time>,
+    /// The command line that repeats a simulation.
+    pub command: Option<String>,
     /// How late the newest events were, in milliseconds.
     pub lag_ms: Option<u64>,
     /// The number of events so far: the newest `seq`.

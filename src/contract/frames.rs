@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::schemas::{Schemas, TaggedReference};
 use super::values::{
-    ChannelList, CommandId, Cursor, FeedState, Interval, Number, Symbol, SymbolList, SymbolOrAll, Time,
+    ChannelList, CommandId, Cursor, FeedState, Interval, Number, Reason, Symbol, SymbolList, SymbolOrAll,
+    Time, TradingState,
 };
 use crate::market::FeedKind;
 use crate::wire::{Delivery, ErrorCode, GapReason};
@@ -69,7 +70,21 @@ pub struct Bar {
     pub volume: Option<Number>,
 }
 
-/// The state of one symbol: the newest event of each kind, and the day so far.
+/// A trading status: trading in the symbol stops or goes on.
+#[derive(ToSchema)]
+#[schema(examples(json!({"seq": 1045, "time": "2024-01-03T14:30:05Z", "status": "halted", "reason": "volatility"})))]
+pub struct Status {
+    /// The sequence number of the event. The feed counts its events from 1, over all symbols.
+    pub seq: u64,
+    /// The market time of the change.
+    pub time: Time,
+    /// Whether trading goes on or has stopped.
+    pub status: TradingState,
+    /// Why trading stops or goes on, if the source states a reason.
+    pub reason: Option<Reason>,
+}
+
+/// The state of one symbol: the newest trade, quote and bar, whether trading has stopped, and the day so far.
 #[derive(ToSchema)]
 #[schema(examples(json!({
     "seq": 1044,
@@ -88,6 +103,10 @@ pub struct Snapshot {
     pub quote: Option<Quote>,
     /// The newest bar.
     pub bar: Option<Bar>,
+    /// `halted` while trading has stopped. The field is left out while the symbol is traded.
+    pub status: Option<TradingState>,
+    /// Why trading has stopped, if the source states a reason.
+    pub reason: Option<Reason>,
     /// The UTC day of market time so far.
     pub day: Option<Day>,
 }
@@ -217,7 +236,7 @@ pub struct Heartbeat {
     pub time: Time,
     /// The newest event of the feed.
     pub seq: u64,
-    /// The number of trades, quotes and bars that the connection was sent.
+    /// The number of events that the connection was sent.
     pub sent: u64,
     /// The number of events that newer events replaced for this connection.
     pub merged: u64,
@@ -273,6 +292,7 @@ pub fn events(schemas: &mut Schemas) -> Vec<TaggedReference> {
         schemas.symbol_frame::<Trade>("trade"),
         schemas.symbol_frame::<Quote>("quote"),
         schemas.symbol_frame::<Bar>("bar"),
+        schemas.symbol_frame::<Status>("status"),
     ]
 }
 

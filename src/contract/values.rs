@@ -86,6 +86,21 @@ pub struct Cursor(pub String);
 #[schema(pattern = "^[1-9][0-9]*[smhdw]$", examples("1m"))]
 pub struct Interval(pub String);
 
+/// Whether a symbol is traded.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TradingState {
+    /// Trading goes on.
+    Trading,
+    /// Trading has stopped.
+    Halted,
+}
+
+/// Why trading in a symbol stops or goes on: at most 64 bytes, without control characters.
+#[derive(ToSchema)]
+#[schema(max_length = 64, examples("volatility"))]
+pub struct Reason(pub String);
+
 /// The state of a feed.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -13,7 +13,7 @@ mod ndjson;
 mod sse;
 mod websocket;
 
-use crate::market::{Day, Event, Symbol};
+use crate::market::{Day, Event, Kind, Symbol, TradingStatus};
 use crate::wire::{Message, Reply};
 
 pub use body::Body;
@@ -67,9 +67,11 @@ pub struct Snapshot<'a> {
     pub seq: u64,
     /// The symbol.
     pub symbol: &'a Symbol,
-    /// The symbol's latest event of each kind (such as trade or quote), each with the sequence number of the
-    /// event. The kinds are in the order of [`Kind::ALL`](crate::market::Kind::ALL).
-    pub latest: [Option<(u64, &'a Event)>; 3],
+    /// The symbol's latest trade, quote and bar, each with the sequence number of the event. The kinds are in the
+    /// order of [`Kind::CHANNELS`].
+    pub latest: [Option<(u64, &'a Event)>; Kind::CHANNELS.len()],
+    /// The trading status, if trading has stopped; `None` while the symbol is traded.
+    pub halt: Option<&'a TradingStatus>,
     /// The symbol's statistics of the day so far, such as the highest and the lowest price.
     pub day: Option<&'a Day>,
 }

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Snapshot;
-use crate::market::{Bar, Day, Event, Kind, Payload, Symbol, Time};
+use crate::market::{Bar, Day, Event, Kind, Payload, Symbol, Time, TradingStatus};
 use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
@@ -32,7 +32,7 @@ pub fn event_without_seq(out: &mut Vec<u8>, event: &Event) {
 /// Appends the opening brace of an event's JSON object, and the fields `type` and `symbol`.
 fn head(out: &mut Vec<u8>, event: &Event) {
     put(out, "{\"type\":\"");
-    put(out, name(event.kind()));
+    put(out, event.kind().name());
     put(out, "\",\"symbol\":\"");
     // The characters of a symbol need no escape in JSON.
     put(out, event.symbol.as_str());
@@ -45,15 +45,18 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     put(out, snapshot.symbol.as_str());
     put(out, "\",\"seq\":");
     integer(out, snapshot.seq);
-    for (kind, latest) in Kind::ALL.into_iter().zip(snapshot.latest) {
+    for (kind, latest) in Kind::CHANNELS.into_iter().zip(snapshot.latest) {
         if let Some((seq, event)) = latest {
             put(out, ",\"");
-            put(out, name(kind));
+            put(out, kind.name());
             put(out, "\":{\"seq\":");
             integer(out, seq);
             time_and_values(out, event);
             out.push(b'}');
         }
+    }
+    if let Some(status) = snapshot.halt {
+        status_values(out, status);
     }
     if let Some(day) = snapshot.day {
         put(out, ",\"day\":{\"open\":");
@@ -135,6 +138,19 @@ fn time_and_values(out: &mut Vec<u8>, event: &Event) {
             }
             bar_values(out, bar);
         }
+        Payload::Status(status) => status_values(out, status),
+    }
+}
+
+/// Appends the fields of a trading status.
+fn status_values(out: &mut Vec<u8>, status: &TradingStatus) {
+    put(out, ",\"status\":\"");
+    put(out, status.state.name());
+    out.push(b'"');
+    if let Some(reason) = &status.reason {
+        put(out, ",\"reason\":");
+        serde_json::to_writer(out, reason)
+            .expect("a text is plain data, and writing to a vector never fails");
     }
 }
 
@@ -145,14 +161,6 @@ fn bar_values(out: &mut Vec<u8>, bar: &Bar) {
     number(out, "low", bar.low.map(|price| price.0));
     number(out, "close", Some(bar.close.0));
     number(out, "volume", bar.volume.map(|size| size.0));
-}
-
-const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Trade => "trade",
-        Kind::Quote => "quote",
-        Kind::Bar => "bar",
-    }
 }
 
 /// Appends a JSON field with a number. Appends nothing if `value` is `None`.
@@ -268,7 +276,10 @@ mod tests {
 
         let mut out = Vec::new();
         let latest = [Some((3, &trade_event)), None, None];
-        snapshot(&mut out, &Snapshot { seq: 7, symbol: &trade_event.symbol, latest, day: day.as_ref() });
+        snapshot(
+            &mut out,
+            &Snapshot { seq: 7, symbol: &trade_event.symbol, latest, halt: None, day: day.as_ref() },
+        );
 
         assert_eq!(
             String::from_utf8(out).unwrap(),

@@ -57,15 +57,9 @@ pub enum ControlError {
     /// The feed reads standard input, and therefore takes no commands.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
     Live,
-    /// The feed is a simulation, which cannot seek.
-    #[error("a simulation cannot seek: each event depends on the events before it")]
-    NoFiles,
     /// The feed is a simulation, which cannot loop.
     #[error("a simulation has no end, so it cannot start again; only a replay can loop")]
     NoLoop,
-    /// The feed is a simulation, which cannot run at the speed `max`.
-    #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
-    Endless,
     /// No node of the cluster leads, so no feed can execute the command.
     #[error("no node of the cluster leads at the moment; try again in a second")]
     NoLeader,
@@ -169,9 +163,7 @@ impl Control {
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
         match (self.status().kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),
-            (FeedKind::Simulated, FeedCommand::Seek(_)) => return Err(ControlError::NoFiles),
             (FeedKind::Simulated, FeedCommand::Loop(_)) => return Err(ControlError::NoLoop),
-            (FeedKind::Simulated, FeedCommand::Speed(Speed::Max)) => return Err(ControlError::Endless),
             _ => {}
         }
         let (answer, answered) = oneshot::channel();

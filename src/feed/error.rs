@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zip::result::ZipError;
 
-use super::replay::MomentError;
 use super::replay::zone::ZoneError;
+use super::replay::{DateOrder, MomentError};
 use crate::market::Symbol;
 use crate::task::Panicked;
 
@@ -132,6 +132,38 @@ pub enum FeedError {
         /// The text of the row.
         found: String,
     },
+    /// The first row of a file stands behind the header, in the same line.
+    #[error("{}:{line}: the header and the first row are one line: `{found}`", path.display())]
+    GluedHeader {
+        /// The file.
+        path: PathBuf,
+        /// The line number.
+        line: u64,
+        /// The text of the cell in which the header ends and the row begins.
+        found: String,
+    },
+    /// A file with a header has another layout than the configured one.
+    #[error("{}:{line}: the header is one of `{layout}`, not of `{wanted}`", path.display())]
+    OtherLayout {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the header.
+        line: u64,
+        /// The layout by the header.
+        layout: &'static str,
+        /// The configured layout.
+        wanted: &'static str,
+    },
+    /// The configured order of day, month and year fits no date of a file.
+    #[error("{}: `{found}` is no date in the order {order} of feed.replay.date_order, nor is another one", path.display())]
+    DateOrder {
+        /// The file.
+        path: PathBuf,
+        /// A date in the file.
+        found: String,
+        /// The configured order.
+        order: DateOrder,
+    },
     /// A file lacks a column that its layout needs, or that the setting `feed.replay.map` names.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
@@ -226,6 +258,16 @@ pub enum FeedError {
     Zone {
         /// The reason why the value of `feed.replay.tz` is not a time zone.
         source: ZoneError,
+    },
+    /// The times of a file are numbers of days, as spreadsheets store them.
+    #[error("{}:{line}: `{found}` may be the number of a day in a spreadsheet, which is not read", path.display())]
+    SpreadsheetDays {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the file's first row.
+        line: u64,
+        /// The text in the time column of the file's first row.
+        found: String,
     },
     /// No row of a file has a valid time.
     #[error("{}:{line}: `{found}` is not a time, and no other row has one", path.display())]
@@ -322,9 +364,6 @@ pub enum FeedError {
         /// The reason why the value cannot be used.
         fault: String,
     },
-    /// The feed is a simulation, but the setting `feed.clock.speed` is `max`.
-    #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
-    Endless,
     /// The feed is a simulation, but the setting `feed.exit_at_end` is on.
     #[error("feed.exit_at_end: a simulation has no end")]
     NoEndOfSimulation,
@@ -386,6 +425,9 @@ impl FeedError {
             | Self::NoPriceColumn { .. }
             | Self::NoLayout { .. }
             | Self::Misfit { .. }
+            | Self::GluedHeader { .. }
+            | Self::OtherLayout { .. }
+            | Self::DateOrder { .. }
             | Self::NoColumn { .. }
             | Self::NoDay { .. }
             | Self::NoTimeOfDay { .. }
@@ -394,6 +436,7 @@ impl FeedError {
             | Self::NoEvents { .. }
             | Self::NoEventLines { .. }
             | Self::BadRow { .. }
+            | Self::SpreadsheetDays { .. }
             | Self::NoTimes { .. }
             | Self::UnknownZone { .. }
             | Self::NoSymbol { .. }
@@ -407,7 +450,6 @@ impl FeedError {
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
-            | Self::Endless
             | Self::NoEndOfSimulation
             | Self::NoEndOfLoop => ErrorClass::Configuration,
         }
@@ -422,7 +464,6 @@ impl FeedError {
             Self::Simulated { key, .. } => Some(format!("feed.simulated.{key}")),
             Self::Zone { .. } => Some("feed.replay.tz".to_owned()),
             Self::Encoding { .. } => Some("feed.replay.encoding".to_owned()),
-            Self::Endless => Some("feed.clock.speed".to_owned()),
             Self::NoEndOfSimulation | Self::NoEndOfLoop => Some("feed.exit_at_end".to_owned()),
             _ => None,
         }
@@ -467,6 +508,13 @@ impl FeedError {
             Self::Misfit { .. } => Some(
                 "name the right layout, e.g. --layout trades, or say which column is what, e.g. --map time=0,price=1,size=2",
             ),
+            Self::GluedHeader { .. } => Some("put a line break before the row"),
+            Self::OtherLayout { .. } => {
+                Some("leave --layout out, or say which column is what, e.g. --map price=last,size=qty")
+            }
+            Self::DateOrder { .. } => {
+                Some("leave --date-order out, or name the order of these dates: mdy, dmy or ymd")
+            }
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
             Self::NoDay { .. } => Some("put the date into the file's name, e.g. 20240103_AAPL.csv"),
             Self::NoTimeOfDay { .. } => Some(
@@ -496,6 +544,9 @@ impl FeedError {
             Self::NoPriceColumn { .. } => Some(
                 "name a column price (trades), bid and ask (quotes) or close (bars), or say which it is: --map price=NAME,…",
             ),
+            Self::SpreadsheetDays { .. } => {
+                Some("format the column as a date in the spreadsheet, and write the file again")
+            }
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
@@ -509,7 +560,7 @@ impl FeedError {
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",
             ),
             Self::Fractions { .. } => Some(
-                "convert 32nds to decimals first; --decimal point reads the apostrophe between thousands",
+                "--prices 32nds reads them as 32nds; --decimal point reads the apostrophe between thousands",
             ),
             Self::Contradictions { .. } => Some(
                 "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",
@@ -518,11 +569,11 @@ impl FeedError {
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
+            Self::Simulated { key: "session", .. } => {
+                Some("only the profile realistic has a session: --profile realistic")
+            }
             Self::Simulated { .. } => {
                 Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }], or symbols = 500")
-            }
-            Self::Endless => {
-                Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }
             Self::NoEndOfSimulation => {
                 Some("only a replay and standard input end: --feed replay FILE, or --feed stdin")

@@ -2,7 +2,7 @@
 //!
 //! A [`Feed`] produces batches of events. The events of a simulation or a replay are published according to a
 //! [schedule]. The schedule maps an event's market time to the instant at which the event is due. With a
-//! [`Control`], a user can pause, step or seek a feed, and change its speed. A replay at full speed ignores
+//! [`Control`], a user can pause, step or seek a feed, and change its speed. A feed at full speed ignores
 //! due times, but waits for the readers of its events. Events on standard input are published as they arrive.
 //!
 //! [`open`] checks the feed's settings and input files, and returns an error if a setting or a file cannot be
@@ -12,7 +12,6 @@
 mod control;
 mod cut_gaps;
 mod error;
-mod instruments;
 mod lateness;
 mod line_settings;
 mod lines;
@@ -56,6 +55,7 @@ pub use status::Status;
 
 use replay::Replay;
 use schedule::Schedule;
+use simulated::Hours;
 use source::{Files, Source};
 use status::Progress;
 use symbol_gate::SymbolGate;
@@ -128,7 +128,7 @@ impl Config {
     ///
     /// Returns an error that names the first setting that cannot be used.
     pub fn check_settings(&self) -> Result<(), FeedError> {
-        simulated::Walk::new(&self.simulated)?;
+        simulated::Simulation::new(&self.simulated)?;
         replay::check_settings(&self.replay)
     }
 
@@ -162,7 +162,7 @@ impl Config {
     pub fn origin(&self) -> (Option<u64>, Option<Time>) {
         let simulated = &self.simulated;
         let is_simulated = self.kind == FeedKind::Simulated;
-        (is_simulated.then_some(simulated.seed), simulated.start.filter(|_| is_simulated))
+        (simulated.seed.filter(|_| is_simulated), simulated.start.filter(|_| is_simulated))
     }
 
     /// Returns a text of all that determines the events of the feed, except the seed and the start of a
@@ -171,7 +171,7 @@ impl Config {
     pub fn determinants(&self) -> String {
         let own = match self.kind {
             FeedKind::Simulated => {
-                let simulated = simulated::Config { seed: 0, start: None, ..self.simulated.clone() };
+                let simulated = simulated::Config { seed: None, start: None, ..self.simulated.clone() };
                 toml::to_string(&simulated)
             }
             FeedKind::Replay => {
@@ -191,7 +191,6 @@ impl Config {
     /// Returns an error if the feed has no end, but a setting needs an end.
     fn check_end(&self) -> Result<(), FeedError> {
         match self.kind {
-            FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
             FeedKind::Simulated if self.exit_at_end => Err(FeedError::NoEndOfSimulation),
             FeedKind::Replay if self.exit_at_end && self.replay.r#loop => Err(FeedError::NoEndOfLoop),
             FeedKind::Simulated | FeedKind::Replay | FeedKind::Stdin => Ok(()),
@@ -207,7 +206,7 @@ impl Config {
     /// clients.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
-        let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
+        let waits = self.kind != FeedKind::Stdin && self.clock.speed == Speed::Max;
         waits.then_some(self.replay.stall_timeout)
     }
 }
@@ -218,6 +217,8 @@ impl Config {
 pub struct Feed {
     /// The settings of the feed.
     config: Config,
+    /// The seed and the start of a simulation, where the configuration gives them.
+    given: (Option<u64>, Option<Time>),
     source: Source,
     /// The limit of symbols, and the symbols that the source has had so far.
     gate: SymbolGate,
@@ -249,19 +250,21 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     config.check_end()?;
+    let given = config.origin();
+    let config = &Config { simulated: config.simulated.resolved(), ..config.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.has_too_many_symbols() => {
             let (count, limit) = (config.simulated.symbols.count(), config.symbols);
             let fault = format!("{count} symbols are more than feed.symbols allows, which is {limit}");
             return Err(FeedError::Simulated { key: "symbols", fault });
         }
-        FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
+        FeedKind::Simulated => Source::Simulation(Box::new(simulated::Simulation::new(&config.simulated)?)),
         FeedKind::Replay => {
             Source::Files(Files::new(Replay::open(&config.replay, &lines)?, config.replay.r#loop))
         }
         FeedKind::Stdin => Source::Channel(stdin::open(lines)),
     };
-    Ok(Feed::new(config, source, reject_counters))
+    Ok(Feed { given, ..Feed::new(config, source, reject_counters) })
 }
 
 impl Feed {
@@ -271,20 +274,24 @@ impl Feed {
         let status = Status {
             speed: has_schedule.then_some(clock.speed),
             repeats: (kind == FeedKind::Replay).then_some(config.replay.r#loop),
-            configured_rate: (kind == FeedKind::Simulated).then_some(config.simulated.rate.get()),
+            simulation: (kind == FeedKind::Simulated).then(|| config.simulated.clone().into()),
             files: if kind == FeedKind::Replay { config.replay.files.clone() } else { Vec::new() },
-            seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
             extent: source.extent(),
             ..Status::new(kind)
         };
         let progress = Progress::new(status, clock.max_gap.is_some());
+        let hours =
+            if kind == FeedKind::Simulated { config.simulated.session.clone() } else { Hours::AllDay };
         let (control, commands) = Control::new(source.moments(), progress.clone());
+        // A simulation has no more symbols, as `open` has checked.
+        let symbols = if kind == FeedKind::Simulated { 0 } else { config.symbols };
         Self {
             config: config.clone(),
+            given: config.origin(),
             source,
-            gate: SymbolGate::new(config.symbols, reject_counters.clone()),
+            gate: SymbolGate::new(symbols, reject_counters.clone()),
             pending: Vec::new(),
-            schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap)),
+            schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap, hours)),
             wall_clock: (has_schedule && clock.retime).then(|| WallClock::new(Time::now)),
             is_paused: has_schedule && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,

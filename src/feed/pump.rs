@@ -60,8 +60,8 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 ///
 /// Returns the feed as a standby, which has to start its source again before it can continue.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) -> Standby {
-    let Feed { config, source, gate, pending, schedule, wall_clock, is_paused, .. } = feed;
-    let Feed { waits_for_client, stalled_after, stall_timeout, reject_counters, .. } = feed;
+    let Feed { config, given, source, gate, pending, schedule, wall_clock, .. } = feed;
+    let Feed { is_paused, waits_for_client, stalled_after, stall_timeout, reject_counters, .. } = feed;
     let Feed { progress, control, mut commands, .. } = feed;
     // The pump's own control must not keep the command channel open.
     drop(control);
@@ -97,7 +97,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) -> Standby
     if bus.is_ending() {
         stop.run_until_cancelled(pump.wait_for_the_last_readers()).await;
     }
-    Standby::of_source(config, pump.source, pump.gate, reject_counters)
+    Standby::of_source(config, given, pump.source, pump.gate, reject_counters)
 }
 
 /// The state of a running pump.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::cut_gaps::CutGaps;
+use super::simulated::Hours;
 use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, Check, DAY, MILLISECOND};
@@ -57,6 +58,10 @@ impl Config {
 pub struct Schedule {
     speed: Speed,
     max_gap: Option<Duration>,
+    /// The trading hours. The time between two sessions is skipped.
+    hours: Hours,
+    /// The end of the session of the newest market time.
+    close: Time,
     anchor: Option<Anchor>,
     /// The newest market time that was scheduled or published.
     newest: Option<Time>,
@@ -75,8 +80,10 @@ struct Anchor {
 impl Schedule {
     /// Creates a schedule that has no anchor yet, so that the first event will be due at once.
     #[must_use]
-    pub fn new(speed: Speed, max_gap: Option<Duration>) -> Self {
-        Self { speed, max_gap, anchor: None, newest: None, paused_at: None, cut_gaps: CutGaps::default() }
+    pub fn new(speed: Speed, max_gap: Option<Duration>, hours: Hours) -> Self {
+        let close = Time::from_nanos(i64::MIN);
+        let cut_gaps = CutGaps::default();
+        Self { speed, max_gap, hours, close, anchor: None, newest: None, paused_at: None, cut_gaps }
     }
 
     /// Returns the speed.
@@ -155,6 +162,7 @@ impl Schedule {
     pub fn reset(&mut self) {
         self.anchor = None;
         self.newest = None;
+        self.close = Time::from_nanos(i64::MIN);
     }
 
     /// Returns the current instant. While the schedule is paused, returns the instant at which the pause
@@ -163,11 +171,27 @@ impl Schedule {
         self.paused_at.unwrap_or_else(Instant::now)
     }
 
+    /// Moves the anchor by the time for which trading is closed between two market times, and returns this time.
+    fn skip_closed_hours(&mut self, from: Time, time: Time) -> Duration {
+        if time < self.close {
+            return Duration::ZERO;
+        }
+        let session = |time: Time| self.hours.session(time.as_nanos());
+        let (Some(before), Some(after)) = (session(from), session(time)) else { return Duration::ZERO };
+        self.close = Time::from_nanos(after.end);
+        let closed = Time::from_nanos(after.start).since(Time::from_nanos(before.end));
+        if let Some(anchor) = &mut self.anchor {
+            anchor.time = anchor.time.later(closed);
+        }
+        closed
+    }
+
     fn cut_gap(&mut self, time: Time) {
         let from = self.newest.unwrap_or(time);
         self.newest = Some(from.max(time));
+        let closed = self.skip_closed_hours(from, time);
         let (Some(max_gap), Some(anchor)) = (self.max_gap, &mut self.anchor) else { return };
-        let skipped = time.since(from).saturating_sub(max_gap);
+        let skipped = time.since(from).saturating_sub(closed).saturating_sub(max_gap);
         if !skipped.is_zero() {
             anchor.time = anchor.time.later(skipped);
             self.cut_gaps.add(skipped);
@@ -195,7 +219,7 @@ mod tests {
     }
 
     fn schedule(factor: f64) -> Schedule {
-        Schedule::new(Speed::Factor(factor), None)
+        Schedule::new(Speed::Factor(factor), None, Hours::AllDay)
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -208,6 +232,19 @@ mod tests {
         assert_eq!(schedule.due(time("14:30:00")), start);
         assert_eq!(schedule.due(time("14:31:00")), start + SECOND);
         assert_eq!(schedule.due(time("14:30:00.060")), start + Duration::from_millis(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_between_two_sessions_is_skipped() {
+        let start = Instant::now();
+        let hours = "09:30-16:00 America/New_York".parse().unwrap();
+        let mut schedule = Schedule::new(Speed::Factor(1.0), None, hours);
+
+        assert_eq!(schedule.due(time("20:59:59")), start);
+        let next_day: Time = "2024-01-04T14:30:01Z".parse().unwrap();
+        assert_eq!(schedule.due(next_day), start + 2 * SECOND);
+        assert_eq!(schedule.due(next_day.later(SECOND)), start + 3 * SECOND);
+        assert_eq!(schedule.cut_gaps(), CutGaps::default());
     }
 
     #[tokio::test(start_paused = true)]
@@ -286,7 +323,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_full_speed_time_goes_on_from_the_newest_event() {
-        let mut schedule = Schedule::new(Speed::Max, None);
+        let mut schedule = Schedule::new(Speed::Max, None, Hours::AllDay);
         schedule.published_now(time("14:30:00"));
 
         advance(5 * SECOND).await;
@@ -312,7 +349,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_gap_is_cut_to_the_maximum_and_the_excess_is_counted() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
+        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND), Hours::AllDay);
         schedule.due(time("14:30:00"));
 
         assert_eq!(schedule.due(time("14:30:10")), start + 5 * SECOND);
@@ -327,7 +364,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_skip_to_a_moment_leaves_a_short_wait_before_it() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
+        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND), Hours::AllDay);
         schedule.due(time("14:30:00"));
         schedule.due(time("14:30:04"));
 
@@ -340,7 +377,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_reset_the_next_moment_is_due_at_once() {
-        let mut schedule = Schedule::new(Speed::Factor(1.0), Some(SECOND));
+        let mut schedule = Schedule::new(Speed::Factor(1.0), Some(SECOND), Hours::AllDay);
         schedule.due(time("14:30:00"));
         advance(SECOND).await;
 

@@ -1,4 +1,4 @@
-//! The source of a feed's events: a random walk, files, or a channel.
+//! The source of a feed's events: a simulation, files, or a channel.
 //!
 //! Files are read again from their start after a seek, and when a looping replay begins its next lap. A lap
 //! is one pass over all files. The times of each lap are whole days later than those of the previous lap, so
@@ -15,7 +15,7 @@ use tracing::warn;
 use super::error::FeedError;
 use super::reader::{BATCH, Batches};
 use super::replay::{Extent, MomentParser, Replay};
-use super::simulated::Walk;
+use super::simulated::Simulation;
 use crate::market::{Event, Symbol, Time};
 
 /// The wait between the last event of a lap and the first event of the next lap, in market time.
@@ -26,8 +26,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// The source of a feed's events.
 #[derive(Debug)]
 pub enum Source {
-    /// A random walk without end.
-    Walk(Box<Walk>),
+    /// A simulated market.
+    Simulation(Box<Simulation>),
     /// Recorded files.
     Files(Files),
     /// A channel that another task or thread fills with events.
@@ -56,7 +56,7 @@ impl Source {
     pub fn own_time(&self, time: Time) -> Time {
         match self {
             Self::Files(files) => time.earlier(files.shift),
-            Self::Walk(_) | Self::Channel(_) => time,
+            Self::Simulation(_) | Self::Channel(_) => time,
         }
     }
 
@@ -65,7 +65,18 @@ impl Source {
     pub fn is_first_lap(&self) -> bool {
         match self {
             Self::Files(files) => files.shift.is_zero(),
-            Self::Walk(_) | Self::Channel(_) => true,
+            Self::Simulation(_) | Self::Channel(_) => true,
+        }
+    }
+
+    /// Returns the market time of the feed after a seek to `target`.
+    pub fn position(&self, target: Time) -> Time {
+        match self {
+            Self::Files(files) => {
+                files.replay.extent().map_or(target, |extent| target.clamp(extent.first, extent.last))
+            }
+            Self::Simulation(simulation) => target.max(simulation.start()),
+            Self::Channel(_) => target,
         }
     }
 
@@ -78,14 +89,14 @@ impl Source {
     pub fn extent(&self) -> Option<Extent> {
         match self {
             Self::Files(files) => files.extent(),
-            Self::Walk(_) | Self::Channel(_) => None,
+            Self::Simulation(_) | Self::Channel(_) => None,
         }
     }
 
     /// Returns the symbols that are known before the first event; `None` if the source has too many symbols.
     pub fn symbols(&self) -> Option<HashSet<Symbol>> {
         match self {
-            Self::Walk(walk) => Some(walk.symbols().cloned().collect()),
+            Self::Simulation(simulation) => Some(simulation.symbols().cloned().collect()),
             Self::Files(files) => files.replay.symbols(),
             Self::Channel(_) => Some(HashSet::new()),
         }
@@ -95,7 +106,7 @@ impl Source {
     pub fn moments(&self) -> MomentParser {
         match self {
             Self::Files(files) => files.replay.moments(),
-            Self::Walk(_) | Self::Channel(_) => MomentParser::default(),
+            Self::Simulation(_) | Self::Channel(_) => MomentParser::default(),
         }
     }
 }
@@ -106,7 +117,10 @@ impl Stream for Source {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut *self {
-            Self::Walk(walk) => Poll::Ready(Some(Ok(walk.by_ref().take(BATCH / 4).collect()))),
+            Self::Simulation(simulation) => {
+                let batch: Vec<Event> = simulation.by_ref().take(BATCH / 4).collect();
+                Poll::Ready((!batch.is_empty()).then_some(Ok(batch)))
+            }
             Self::Files(files) => files.poll_next(context),
             Self::Channel(batches) => batches.poll_recv(context),
         }

@@ -16,7 +16,7 @@ use super::control::RemoteFeed;
 use super::error::FeedError;
 use super::pace::Pace;
 use super::reject_counters::RejectCounters;
-use super::simulated::Walk;
+use super::simulated::Simulation;
 use super::source::Source;
 use super::symbol_gate::SymbolGate;
 use super::{Config, Feed};
@@ -26,6 +26,7 @@ use crate::market::{Event, FeedKind, FeedState, Time};
 #[derive(Debug)]
 pub struct Standby {
     config: Config,
+    given: (Option<u64>, Option<Time>),
     source: Source,
     gate: SymbolGate,
     reject_counters: RejectCounters,
@@ -72,25 +73,32 @@ impl Standby {
     /// stands for.
     #[must_use]
     pub fn new(feed: Feed) -> (Self, RemoteFeed) {
-        let Feed { config, source, gate, reject_counters, progress, commands, .. } = feed;
-        (Self::of_source(config, source, gate, reject_counters), RemoteFeed { progress, commands })
+        let Feed { config, given, source, gate, reject_counters, progress, commands, .. } = feed;
+        (Self::of_source(config, given, source, gate, reject_counters), RemoteFeed { progress, commands })
     }
 
     /// Makes a standby of a source whose place is not known, so that the source starts again.
     pub(super) fn of_source(
         config: Config,
+        given: (Option<u64>, Option<Time>),
         source: Source,
         gate: SymbolGate,
         reject_counters: RejectCounters,
     ) -> Self {
         let place = Place { target: None, taken: u64::MAX };
-        Self { config, source, gate, reject_counters, pending: VecDeque::new(), place }
+        Self { config, given, source, gate, reject_counters, pending: VecDeque::new(), place }
     }
 
     /// Returns the settings of the feed.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns the seed and the start of a simulation, where the configuration gives them.
+    #[must_use]
+    pub fn given(&self) -> (Option<u64>, Option<Time>) {
+        self.given
     }
 
     /// Returns the place of the source.
@@ -103,7 +111,7 @@ impl Standby {
     pub fn set_origin(&mut self, seed: Option<u64>, start: Option<Time>) {
         if self.config.kind == FeedKind::Simulated {
             let simulated = &mut self.config.simulated;
-            simulated.seed = seed.unwrap_or(simulated.seed);
+            simulated.seed = seed.or(simulated.seed);
             simulated.start = start.or(simulated.start);
             self.place.taken = u64::MAX;
         }
@@ -179,7 +187,7 @@ impl Standby {
     /// Makes a feed that continues at the place of the source. `state` is the newest state of the feed.
     #[must_use]
     pub fn lead(self, pace: Pace, state: &FeedState) -> Feed {
-        let Self { mut config, source, gate, reject_counters, pending, .. } = self;
+        let Self { mut config, given, source, gate, reject_counters, pending, .. } = self;
         config.clock.paused = pace.is_paused;
         config.clock.speed = pace.speed.unwrap_or(config.clock.speed);
         config.replay.r#loop = pace.repeats.unwrap_or(config.replay.r#loop);
@@ -187,6 +195,7 @@ impl Standby {
         feed.progress.enter(state);
         // Only a feed that has not begun still waits for a client.
         feed.waits_for_client &= *state == FeedState::Starting;
+        feed.given = given;
         feed.gate = gate;
         feed.pending = pending.into();
         feed
@@ -212,7 +221,15 @@ impl Standby {
     /// Starts the source again, at the target of a seek or at the beginning.
     async fn start_again(&mut self, target: Option<Time>) -> Result<(), FeedError> {
         match &mut self.source {
-            Source::Walk(walk) => **walk = Walk::new(&self.config.simulated)?,
+            Source::Simulation(simulation) => {
+                **simulation = Simulation::new(&self.config.simulated)?;
+                if let Some(target) = target {
+                    while !simulation.walk_to(target) {
+                        task::yield_now().await;
+                    }
+                    simulation.seek(target);
+                }
+            }
             Source::Files(files) => files.restart(),
             Source::Channel(_) => {}
         }

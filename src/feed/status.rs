@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::cut_gaps::CutGaps;
 use super::replay::Extent;
+use super::simulated;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
@@ -29,10 +30,8 @@ pub struct Status {
     pub repeats: Option<bool>,
     /// The number of events published in the last second.
     pub rate: u64,
-    /// The configured rate of a simulation, in events per second of market time.
-    pub configured_rate: Option<u32>,
-    /// The seed of a simulation.
-    pub seed: Option<u64>,
+    /// The settings of a simulation; `None` for other feeds.
+    pub simulation: Option<Arc<simulated::Config>>,
     /// How late the newest events were published, compared with the schedule. The lateness is `None` at the
     /// speed `max`, and before the first event.
     pub lateness: Option<Duration>,
@@ -81,8 +80,7 @@ impl Status {
             speed: None,
             repeats: None,
             rate: 0,
-            configured_rate: None,
-            seed: None,
+            simulation: None,
             lateness: None,
             events: 0,
             files: Vec::new(),

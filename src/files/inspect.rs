@@ -286,12 +286,7 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
 
 /// Returns the names of the kinds of events in the file, joined by `between`.
 fn kinds(inspection: &Inspection, between: &str) -> String {
-    let name = |kind| match kind {
-        Kind::Trade => "trade",
-        Kind::Quote => "quote",
-        Kind::Bar => "bar",
-    };
-    inspection.kinds.iter().map(name).collect::<Vec<_>>().join(between)
+    inspection.kinds.iter().map(Kind::name).collect::<Vec<_>>().join(between)
 }
 
 fn raw(event: &Event) -> Box<RawValue> {

@@ -8,6 +8,9 @@ use roaring::RoaringBitmap;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 
+/// The number of bits of a key's number that hold the index of the symbol.
+const INDEX_BITS: u32 = 30;
+
 /// A set of keys, each of which is a symbol and a kind of event.
 #[derive(Debug, Default)]
 pub(super) struct ConflatedKeys(RoaringBitmap);
@@ -76,13 +79,16 @@ impl ConflatedKeys {
     }
 }
 
+/// Returns the number of a key. The kind is in the highest bits, so that the keys of each kind lie together and a
+/// kind without keys needs no memory.
 fn number((index, kind): Key) -> u32 {
-    u32::try_from(index * Kind::ALL.len() + kind.index()).expect("an index of symbols fits in 32 bits")
+    let index = u32::try_from(index).ok().filter(|index| *index < 1 << INDEX_BITS);
+    (kind as u32) << INDEX_BITS | index.expect("a feed has fewer symbols than an index has values")
 }
 
 fn key(number: u32) -> Key {
-    let number = number as usize;
-    (number / Kind::ALL.len(), Kind::ALL[number % Kind::ALL.len()])
+    let index = number & ((1 << INDEX_BITS) - 1);
+    (index as usize, Kind::ALL[(number >> INDEX_BITS) as usize])
 }
 
 #[cfg(test)]
@@ -123,7 +129,7 @@ mod tests {
     fn all_symbols_of_a_large_market_need_a_few_bits_each() {
         let mut keys = ConflatedKeys::default();
         for index in 0..65_536 {
-            for kind in Kind::ALL {
+            for kind in Kind::CHANNELS {
                 keys.insert((index, kind));
             }
         }

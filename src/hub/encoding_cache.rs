@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::market_state::snapshot;
 use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Position, Value};
+use crate::market::Kind;
 
 /// If a cache of snapshots has more memory than this many bytes, clearing the cache frees the memory.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -19,7 +20,7 @@ const MAX_KEPT_BYTES: usize = 1 << 20;
 pub struct EncodedEvents {
     encoding: Encoding,
     epoch: Arc<str>,
-    symbols: Vec<[Encoded; 3]>,
+    symbols: Vec<[Encoded; Kind::ALL.len()]>,
 }
 
 /// A cache of encoded snapshots at one log position, in one encoding.

@@ -57,6 +57,6 @@ impl From<Checkpoint> for MarketState {
 #[must_use]
 pub fn snapshot(last_values: &LastValueCache, index: usize) -> Option<Snapshot<'_>> {
     let (symbol, last) = last_values.get_index(index)?;
-    let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-    Some(Snapshot { seq: last_values.seq(), symbol, latest, day: last.day() })
+    let latest = Kind::CHANNELS.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+    Some(Snapshot { seq: last_values.seq(), symbol, latest, halt: last.halt(), day: last.day() })
 }

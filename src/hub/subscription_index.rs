@@ -213,7 +213,7 @@ mod tests {
         let symbol = || (0..SYMBOLS.len()).prop_map(|symbol| SYMBOLS[symbol]);
         let kinds = || {
             any::<[bool; 3]>().prop_map(|included| {
-                let kinds = Kind::ALL.into_iter().filter(|kind| included[kind.index()]);
+                let kinds = Kind::CHANNELS.into_iter().filter(|kind| included[kind.index()]);
                 kinds.fold(KindSet::NONE, |kinds, kind| kinds.with(kind.into()))
             })
         };

@@ -1,4 +1,4 @@
-//! Market events: trades, quotes and bars.
+//! Market events: trades, quotes, bars and trading statuses.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub struct Event {
     /// The market time of the event. A bar has the time that its source states, normally the start of the
     /// bar's interval.
     pub time: Time,
-    /// The trade, quote or bar.
+    /// The trade, quote, bar or trading status.
     pub payload: Payload,
 }
 
@@ -25,6 +25,8 @@ pub enum Payload {
     Quote(Quote),
     /// A bar.
     Bar(Bar),
+    /// A trading status: trading in the symbol stops or goes on.
+    Status(TradingStatus),
 }
 
 /// A trade.
@@ -66,7 +68,26 @@ pub struct Bar {
     pub volume: Option<Size>,
 }
 
-/// The kind of an event. Each kind is a channel to which clients can subscribe.
+/// A trading status: whether the symbol is traded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradingStatus {
+    /// Whether trading goes on or has stopped.
+    pub state: TradingState,
+    /// Why trading stops or goes on; `None` if the source states no reason. A reason has at most
+    /// [`MAX_REASON_BYTES`](Self::MAX_REASON_BYTES) bytes, and no control characters.
+    pub reason: Option<Box<str>>,
+}
+
+/// Whether a symbol is traded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TradingState {
+    /// Trading goes on.
+    Trading,
+    /// Trading has stopped.
+    Halted,
+}
+
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Trades.
@@ -75,13 +96,30 @@ pub enum Kind {
     Quote,
     /// Bars.
     Bar,
+    /// Trading statuses.
+    Status,
 }
 
-/// A set of kinds of events.
+/// A set of channels. Trades, quotes and bars are a channel each.
+///
+/// A set that has any channel contains trading statuses, too, because statuses go to all subscribers of a symbol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindSet(u8);
 
 impl Event {
+    /// The maximum size of an event's texts, in bytes of UTF-8.
+    pub const MAX_TEXT_BYTES: usize = 4 * Symbol::MAX_CHARS + TradingStatus::MAX_REASON_BYTES;
+
+    /// Returns the size of the event's texts: the symbol's name, and the reason of a trading status.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let reason = match &self.payload {
+            Payload::Status(TradingStatus { reason: Some(reason), .. }) => reason.len(),
+            _ => 0,
+        };
+        self.symbol.as_str().len() + reason
+    }
+
     /// Returns the kind of the payload.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -89,13 +127,44 @@ impl Event {
             Payload::Trade(_) => Kind::Trade,
             Payload::Quote(_) => Kind::Quote,
             Payload::Bar(_) => Kind::Bar,
+            Payload::Status(_) => Kind::Status,
+        }
+    }
+}
+
+impl TradingStatus {
+    /// The maximum length of a reason, in bytes of UTF-8.
+    pub const MAX_REASON_BYTES: usize = 64;
+}
+
+impl TradingState {
+    /// Returns the name of the state in frames.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trading => "trading",
+            Self::Halted => "halted",
         }
     }
 }
 
 impl Kind {
-    /// All kinds of events, in the order in which replies list the kinds.
-    pub const ALL: [Self; 3] = [Self::Trade, Self::Quote, Self::Bar];
+    /// The kinds of events to which clients can subscribe, in the order in which replies list the kinds.
+    pub const CHANNELS: [Self; 3] = [Self::Trade, Self::Quote, Self::Bar];
+
+    /// All kinds of events.
+    pub const ALL: [Self; 4] = [Self::Trade, Self::Quote, Self::Bar, Self::Status];
+
+    /// Returns the name of the kind, which is the `type` of a frame.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::Quote => "quote",
+            Self::Bar => "bar",
+            Self::Status => "status",
+        }
+    }
 
     /// Returns the index of the kind in [`Kind::ALL`].
     #[must_use]
@@ -105,15 +174,16 @@ impl Kind {
 }
 
 impl KindSet {
-    /// The set that contains all kinds of events.
+    /// The set of all channels.
     pub const ALL: Self = Self(0b111);
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Returns whether the kind is in the set.
+    /// Returns whether a subscriber of these channels gets events of this kind.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
-        self.0 & (1 << kind as u8) != 0
+        let channels = if matches!(kind, Kind::Status) { Self::ALL.0 } else { 1 << kind as u8 };
+        self.0 & channels != 0
     }
 
     /// Returns whether the set is empty.
@@ -128,20 +198,39 @@ impl KindSet {
         Self(self.0 | other.0)
     }
 
-    /// Returns this set without the kinds in `other`.
+    /// Returns this set without the channels in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Returns the kinds in the set, in the order of [`Kind::ALL`].
+    /// Returns the channels in the set, in the order of [`Kind::CHANNELS`].
     pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+        Kind::CHANNELS.into_iter().filter(move |kind| self.contains(*kind))
     }
 }
 
 impl From<Kind> for KindSet {
+    /// Returns the set of one channel. Returns the empty set for trading statuses, which are no channel.
     fn from(kind: Kind) -> Self {
-        Self(1 << kind as u8)
+        if matches!(kind, Kind::Status) { Self::NONE } else { Self(1 << kind as u8) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_belong_to_every_set_that_has_a_channel() {
+        for kind in Kind::CHANNELS {
+            let set = KindSet::from(kind);
+            assert!(set.contains(kind) && set.contains(Kind::Status));
+            assert_eq!(set.iter().collect::<Vec<_>>(), [kind]);
+            assert!(set.without(kind.into()).is_empty());
+        }
+        assert!(!KindSet::NONE.contains(Kind::Status));
+        assert!(KindSet::from(Kind::Status).is_empty());
+        assert_eq!(KindSet::ALL.without(Kind::Trade.into()).iter().count(), 2);
     }
 }

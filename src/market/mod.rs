@@ -11,7 +11,7 @@ mod symbol;
 mod time;
 
 pub use day::Day;
-pub use event::{Bar, Event, Kind, KindSet, Payload, Quote, Trade};
+pub use event::{Bar, Event, Kind, KindSet, Payload, Quote, Trade, TradingState, TradingStatus};
 pub use feed::{FeedKind, FeedState};
 pub use number::{NumberError, Price, Size};
 pub use symbol::{Symbol, SymbolError};

@@ -1,5 +1,6 @@
 //! Prices and sizes: exact decimals, never a binary float.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A price in the quote currency, exact to the last digit of its source: `189.530` stays 189.530.
 ///
 /// Zero and negative prices are legal: spreads and some futures have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Price(#[serde(with = "exact")] pub Decimal);
 
 /// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). A size is an exact
@@ -28,6 +29,24 @@ impl NumberError {
     /// Creates the error for an invalid text. The error contains only the first 64 characters of the text.
     pub(crate) fn new(text: &str) -> Self {
         Self { found: text.chars().take(64).collect() }
+    }
+}
+
+impl Ord for Price {
+    /// Compares two prices as numbers: 1.5 and 1.50 are equal.
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Prices of one source nearly always have the same number of decimals. Then their digits decide.
+        if self.0.scale() == other.0.scale() {
+            self.0.mantissa().cmp(&other.0.mantissa())
+        } else {
+            self.0.cmp(&other.0)
+        }
+    }
+}
+
+impl PartialOrd for Price {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -124,6 +143,20 @@ mod tests {
         for text in ["0.1", "12345.678901234", "189.530", "-37.63", "0", "1234567890123456789012345678"] {
             assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn prices_are_compared_as_numbers() {
+        let mut sorted = ["-1.50", "-1.5", "-0.1", "-0", "0.00", "0.15", "0.150", "0.2", "1.49", "1.5", "10"];
+        let numbers = sorted.map(|text| text.parse::<Price>().unwrap());
+        assert!(numbers.is_sorted());
+        assert_eq!(numbers[0].cmp(&numbers[1]), Ordering::Equal);
+        assert_eq!(numbers[3].cmp(&numbers[4]), Ordering::Equal);
+
+        sorted.reverse();
+        let mut reversed = sorted.map(|text| text.parse::<Price>().unwrap());
+        reversed.sort();
+        assert_eq!(reversed, numbers);
     }
 
     #[test]

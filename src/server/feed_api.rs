@@ -22,7 +22,7 @@ use warp::reply::Response;
 use super::app_state::AppState;
 use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::feed::replay::MomentError;
-use crate::feed::{Control, ControlError, FeedCommand, Speed, Status};
+use crate::feed::{Control, ControlError, FeedCommand, Speed, Status, simulated};
 use crate::market::{FeedKind, Time};
 use crate::nearest::did_you_mean;
 use crate::wire::{ErrorCode, ErrorReply, Fields, bad_command, quoted, unknown_field};
@@ -68,6 +68,12 @@ struct StatusReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lag_ms: Option<u64>,
     events: u64,
     peers: u32,
@@ -91,6 +97,7 @@ impl StatusReport {
     fn new(status: &Status, peers: u32) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let text = |time: Time| time.to_string();
+        let simulation = status.simulation.as_deref();
         let skipped = Some(status.cut_gaps).filter(|skipped| skipped.gaps > 0);
         Self {
             kind: status.kind,
@@ -100,8 +107,11 @@ impl StatusReport {
             speed: status.speed,
             repeats: status.repeats,
             rate: status.rate,
-            configured_rate: status.configured_rate,
-            seed: status.seed,
+            configured_rate: simulation.map(|simulation| simulation.rate.get()),
+            seed: simulation.and_then(|simulation| simulation.seed),
+            profile: simulation.map(|simulation| simulation.profile.name()),
+            start: simulation.and_then(|simulation| simulation.start).map(text),
+            command: simulation.map(simulated::Config::command),
             lag_ms: status.lateness.map(millis),
             events: status.events,
             peers,
@@ -277,6 +287,9 @@ mod tests {
             rate: 0,
             configured_rate: Some(0),
             seed: Some(0),
+            profile: Some("gbm"),
+            start: some.clone(),
+            command: some.clone(),
             lag_ms: Some(0),
             events: 0,
             peers: 0,

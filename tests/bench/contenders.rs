@@ -153,6 +153,9 @@ impl Contender {
             Feed::Simulated => {
                 let (symbols, rate) = (scenario.names().join(","), scenario.rate.to_string());
                 command.args(["--symbols", &symbols, "--rate", &rate]);
+                if self.kind.is_ours() {
+                    command.args(["--profile", "gbm"]);
+                }
             }
             // In a relay scenario, nothing is written to standard input.
             Feed::Stdin | Feed::Relay => drop(command.args(["--feed", "stdin"]).stdin(Stdio::piped())),

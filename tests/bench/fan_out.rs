@@ -12,7 +12,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::feed::simulated::{self, Instrument, Walk};
+use tickerplant::feed::simulated::{self, Instrument, Profile, Simulation};
 use tickerplant::hub::{Settings, Shard, Timeouts};
 use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{CommandWithId, UrlParameters};
@@ -68,17 +68,17 @@ fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
 #[divan::bench(args = ROUNDS)]
 fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
     let load = Load { delivery: "latest", ..A };
-    let (mut bench, mut walk) = bench(&load);
+    let (mut bench, mut simulation) = bench(&load);
     bencher
         .counter(ItemsCount::new(events * load.subscribers()))
-        .with_inputs(|| walk.by_ref().take(events).collect())
+        .with_inputs(|| simulation.by_ref().take(events).collect())
         .bench_local_values(|events| bench.publish(events, |_| 0));
 }
 
 /// Measures only the encoding of simulated events as WebSocket frames.
 #[divan::bench]
 fn encode(bencher: Bencher<'_, '_>) {
-    let events: Vec<Event> = walk(&B).take(1_000).collect();
+    let events: Vec<Event> = simulation(&B).take(1_000).collect();
     let mut frames = Vec::new();
     let mut encode = || {
         frames.clear();
@@ -95,10 +95,10 @@ fn encode(bencher: Bencher<'_, '_>) {
 }
 
 fn deliver(bencher: Bencher<'_, '_>, load: &Load, events: usize) {
-    let (mut bench, mut walk) = bench(load);
+    let (mut bench, mut simulation) = bench(load);
     bencher
         .counter(ItemsCount::new(events * load.subscribers()))
-        .with_inputs(|| walk.by_ref().take(events).collect())
+        .with_inputs(|| simulation.by_ref().take(events).collect())
         .bench_local_values(|events| bench.publish(events, <[u8]>::len));
 }
 
@@ -116,20 +116,20 @@ impl Load {
     }
 }
 
-/// Returns a shard whose clients have received all events so far, and the random walk that creates further
+/// Returns a shard whose clients have received all events so far, and the simulation that creates further
 /// events.
-fn bench(load: &Load) -> (Bench, Walk) {
+fn bench(load: &Load) -> (Bench, Simulation) {
     let mut bench = Bench::new(load);
-    let mut walk = walk(load);
-    // The walk begins with one event of each symbol.
-    bench.publish(walk.by_ref().take(load.symbols).collect(), <[u8]>::len);
-    (bench, walk)
+    let mut simulation = simulation(load);
+    // The simulation begins with one event of each symbol.
+    bench.publish(simulation.by_ref().take(load.symbols).collect(), <[u8]>::len);
+    (bench, simulation)
 }
 
-fn walk(load: &Load) -> Walk {
+fn simulation(load: &Load) -> Simulation {
     let instrument = |symbol| Instrument::named(name(symbol).parse().expect("the names are symbols"));
     let symbols = (0..load.symbols).map(instrument).collect();
-    Walk::new(&simulated::Config { symbols, ..simulated::Config::default() })
+    Simulation::new(&simulated::Config { profile: Profile::Gbm, symbols, ..simulated::Config::default() })
         .expect("the configuration is valid")
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::unix::pipe;
 use mio::{Interest, Registry, Token};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::simulated::{Config, Instrument, Profile, Simulation};
 use tickerplant::market::{Symbol, Time};
 use tickerplant::wire::Message;
 
@@ -21,7 +21,7 @@ const BEFORE_SYMBOL: usize = r#"{"type":"quote","symbol":""#.len();
 
 /// The source of the events.
 pub enum WriteOnlyFeed {
-    Simulated(Box<Peekable<Walk>>),
+    Simulated(Box<Peekable<Simulation>>),
     Stdin(Lines),
 }
 
@@ -41,11 +41,12 @@ pub struct Lines {
 impl WriteOnlyFeed {
     pub fn simulated(symbols: Vec<Symbol>, rate: &str) -> io::Result<Self> {
         let config = Config {
+            profile: Profile::Gbm,
             rate: rate.parse().map_err(io::Error::other)?,
             symbols: symbols.into_iter().map(Instrument::named).collect(),
             ..Config::default()
         };
-        let walk = Walk::new(&config).map_err(io::Error::other)?;
+        let walk = Simulation::new(&config.resolved()).map_err(io::Error::other)?;
         Ok(Self::Simulated(Box::new(walk.peekable())))
     }
 

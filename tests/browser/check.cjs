@@ -5,7 +5,7 @@ const { chromium } = require("playwright-core");
 const { FLAGS } = require("./browser.cjs");
 const { FOLDER } = require("./support.cjs");
 
-const DASHBOARD = ["table", "detail", "feed", "connection", "relay", "connect", "accessibility", "pictures"];
+const DASHBOARD = ["table", "halt", "detail", "feed", "connection", "relay", "connect", "accessibility", "pictures"];
 const NAMES = [...DASHBOARD.map((name) => `dashboard/${name}`), "plain_page", "snippet", "event_source"];
 const all = Object.assign({}, ...NAMES.map((name) => require(`./${name}.cjs`)));
 

@@ -35,7 +35,7 @@ module.exports = {
         assert.match(id, new RegExp(`^\\w+-${seq}$`));
       });
     } finally {
-      proxy.close();
+      proxy.stop();
       server.kill();
     }
   },

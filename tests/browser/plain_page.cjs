@@ -231,7 +231,7 @@ const checks = {
       await status(page, /^live$/);
       assert.equal(await isStale(page), false);
     } finally {
-      proxy.close();
+      proxy.stop();
       first.server.kill();
       second.server.kill();
     }
@@ -294,7 +294,7 @@ const checks = {
       await status(page, `disconnected: pages of "http://ticks.example:${proxy.port}" may not connect`);
       await status(page, "server.allowed_origins");
     } finally {
-      proxy.close();
+      proxy.stop();
       server.kill();
     }
   },
@@ -319,7 +319,7 @@ const checks = {
       await status(page, /^live$/);
     } finally {
       other.destroy();
-      proxy.close();
+      proxy.stop();
       roomy.server.kill();
       full.server.kill();
     }

@@ -47,7 +47,7 @@ module.exports = {
       assert.equal(reply.resumed, true);
     } finally {
       pageServer.close();
-      proxy.close();
+      proxy.stop();
       server.kill();
     }
   },

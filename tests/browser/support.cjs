@@ -2,7 +2,6 @@
 
 const { spawn } = require("node:child_process");
 const { mkdtempSync, writeFileSync } = require("node:fs");
-const { connect, createServer } = require("node:net");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 
@@ -25,34 +24,10 @@ function serve(flags, env = {}) {
   return { server, address };
 }
 
-/**
- * Starts a TCP proxy on a free port. The proxy connects to the address `to`. `edit` can change the bytes that
- * a client sends. `cut` breaks all connections.
- */
-async function startProxy(to, edit = (data) => data) {
-  const sockets = new Set();
-  const proxy = { to, cut: () => sockets.forEach((socket) => socket.destroy()) };
-  const server = createServer((client) => {
-    const [host, port] = proxy.to.split(":");
-    const upstream = connect(Number(port), host);
-    for (const [socket, other] of [[client, upstream], [upstream, client]]) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
-    client.on("data", (data) => upstream.write(edit(data)));
-    upstream.pipe(client);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  proxy.port = server.address().port;
-  proxy.close = () => {
-    server.close();
-    proxy.cut();
-  };
-  return proxy;
+/** Starts a TCP proxy, as the tests of the client library do. */
+async function startProxy(...options) {
+  const proxies = await import("../../clients/js/test/proxy.mjs");
+  return proxies.startProxy(...options);
 }
 
 /** Sends a command to the feed. Returns the status after it. */

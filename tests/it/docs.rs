@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickerplant::cli::Cli;
 use tickerplant::config::Config;
-use tickerplant::market::FeedState;
+use tickerplant::market::{FeedKind, FeedState};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 
+use crate::support::events::halt;
 use crate::support::likeness::is_like;
 use crate::support::line_client::LineClient;
 use crate::support::process::PATIENCE;
@@ -34,7 +36,7 @@ const SERVER: &str = "target/release/tickerplant --feed replay feeds/ticks.csv -
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// The types of the frames that are not replies to a command.
-const MARKET_FRAMES: [&str; 5] = ["trade", "quote", "bar", "snapshot", "close"];
+const MARKET_FRAMES: [&str; 6] = ["trade", "quote", "bar", "status", "snapshot", "close"];
 
 /// A line of an example, with the line's number in the document.
 pub type Line = (usize, String);
@@ -117,6 +119,8 @@ async fn play(lines: &[Line], folder: &Path) {
         } else if let Some(expected) = line.strip_prefix("< ") {
             let received = conversation.receive(expected).await;
             assert!(is_like(&received, expected), "{place}\n     got {received}");
+        } else if let Some(input) = line.strip_prefix("| ") {
+            conversation.feed(input);
         } else if line == "^C" {
             conversation.server.stop();
         } else if !line.is_empty() && !line.starts_with('#') {
@@ -135,7 +139,12 @@ impl Conversation {
     /// Starts the server of an example. Waits until the server's feed has begun, unless the feed waits for a
     /// client or for a cluster.
     async fn begin(command: &str, folder: &Path) -> Self {
-        let server = TestServer::feed(configured(command, folder)).await;
+        let config = configured(command, folder);
+        if config.feed.kind == FeedKind::Stdin {
+            // The test publishes the lines of standard input.
+            return Self { server: TestServer::start(config).await, sources: Vec::new(), answer: None };
+        }
+        let server = TestServer::feed(config).await;
         let waits = command.contains("--wait-for-client") || command.contains("--cluster");
         let begun = async {
             while server.bus().feed_state() == FeedState::Starting && !waits {
@@ -145,6 +154,14 @@ impl Conversation {
         timeout(PATIENCE, begun).await.expect("the feed begins");
         server.caught_up().await;
         Self { server, sources: Vec::new(), answer: None }
+    }
+
+    /// Publishes the trading status in a line of standard input.
+    fn feed(&self, line: &str) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let (symbol, reason) = (line["symbol"].as_str().unwrap(), line["reason"].as_str().unwrap());
+        assert_eq!((&line["type"], &line["status"]), (&json!("status"), &json!("halted")), "{line}");
+        self.server.publish([halt(symbol, reason)]);
     }
 
     async fn say(&mut self, text: &str) {

@@ -178,6 +178,7 @@ export function connect(options: Options = {}): Client {
       case "trade":
       case "quote":
       case "bar":
+      case "status":
         update(frame);
         break;
       case "snapshot":
@@ -225,7 +226,8 @@ export function connect(options: Options = {}): Client {
   const update = (event: Update) => {
     const { symbol, type } = event;
     progress.event(event.seq);
-    if (!wanted.has(symbol, `${type}s`)) return;
+    // Statuses go to all subscribers, whatever the channels.
+    if (!wanted.has(symbol, type === "status" ? "" : `${type}s`)) return;
     // An event of an earlier subscription, which the program has ended and begun anew. Its snapshot follows.
     if (!store.has(symbol) && calls.awaits(symbol)) return;
     if (!store.update(event)) return;

@@ -204,7 +204,7 @@ export interface ErrorFrame {
 }
 
 /** One event. */
-export type EventFrame = TradeFrame | QuoteFrame | BarFrame;
+export type EventFrame = TradeFrame | QuoteFrame | BarFrame | StatusFrame;
 
 /** The answer of `/api/v1/events`: past events. */
 export interface EventsPage {
@@ -260,6 +260,8 @@ export type FeedState = "starting" | "running" | "paused" | "stalled" | "ended" 
 
 /** The status of the feed. A field whose value is not known is left out. */
 export interface FeedStatus {
+  /** The command line that repeats a simulation. */
+  command?: string;
   /** The configured rate of a simulation, in events per second of market time. */
   configured_rate?: number;
   /** Why the feed has failed. */
@@ -284,6 +286,8 @@ export interface FeedStatus {
   peers: number;
   /** The market time of the newest event, or of the seek. */
   position?: Time;
+  /** The profile of a simulation: the model that makes its events. */
+  profile?: string;
   /** The number of events in the last second. */
   rate: number;
   /** The number of rows of a replay, from `--from` to `--to`. */
@@ -296,6 +300,8 @@ export interface FeedStatus {
   skipped_ms?: number;
   /** The speed. */
   speed?: Speed;
+  /** The market time at which a simulation starts. */
+  start?: Time;
   /** The state. */
   state: FeedState;
 }
@@ -305,6 +311,7 @@ export type Frame =
   | TradeFrame
   | QuoteFrame
   | BarFrame
+  | StatusFrame
   | SnapshotFrame
   | SubscribedFrame
   | MessageFrame
@@ -341,7 +348,7 @@ export interface Health {
 export interface HeartbeatFrame {
   /** The number of events that newer events replaced for this connection. */
   merged: number;
-  /** The number of trades, quotes and bars that the connection was sent. */
+  /** The number of events that the connection was sent. */
   sent: number;
   /** The newest event of the feed. */
   seq: number;
@@ -473,6 +480,9 @@ export interface Readiness {
   status: string;
 }
 
+/** Why trading in a symbol stops or goes on: at most 64 bytes, without control characters. */
+export type Reason = string;
+
 /** The feed goes on. */
 export interface ResumeCommand {
   action: "resume";
@@ -528,7 +538,9 @@ export interface SetFrame {
   unknown?: Symbol[];
 }
 
-/** The state of one symbol: the newest event of each kind, and the day so far. */
+/**
+ * The state of one symbol: the newest trade, quote and bar, whether trading has stopped, and the day so far.
+ */
 export interface Snapshot {
   /** The newest bar. */
   bar?: Bar;
@@ -536,13 +548,19 @@ export interface Snapshot {
   day?: Day;
   /** The newest quote. */
   quote?: Quote;
+  /** Why trading has stopped, if the source states a reason. */
+  reason?: Reason;
   /** The snapshot takes into account all events up to this sequence number. */
   seq: number;
+  /** `halted` while trading has stopped. The field is left out while the symbol is traded. */
+  status?: TradingState;
   /** The newest trade. */
   trade?: Trade;
 }
 
-/** The state of one symbol: the newest event of each kind, and the day so far. */
+/**
+ * The state of one symbol: the newest trade, quote and bar, whether trading has stopped, and the day so far.
+ */
 export interface SnapshotFrame {
   /** The newest bar. */
   bar?: Bar;
@@ -550,8 +568,12 @@ export interface SnapshotFrame {
   day?: Day;
   /** The newest quote. */
   quote?: Quote;
+  /** Why trading has stopped, if the source states a reason. */
+  reason?: Reason;
   /** The snapshot takes into account all events up to this sequence number. */
   seq: number;
+  /** `halted` while trading has stopped. The field is left out while the symbol is traded. */
+  status?: TradingState;
   symbol: Symbol;
   /** The newest trade. */
   trade?: Trade;
@@ -578,6 +600,32 @@ export interface SpeedCommand {
 
 /** Seconds of market time in a second. */
 export type SpeedFactor = number;
+
+/** A trading status: trading in the symbol stops or goes on. */
+export interface Status {
+  /** Why trading stops or goes on, if the source states a reason. */
+  reason?: Reason;
+  /** The sequence number of the event. The feed counts its events from 1, over all symbols. */
+  seq: number;
+  /** Whether trading goes on or has stopped. */
+  status: TradingState;
+  /** The market time of the change. */
+  time: Time;
+}
+
+/** A trading status: trading in the symbol stops or goes on. */
+export interface StatusFrame {
+  /** Why trading stops or goes on, if the source states a reason. */
+  reason?: Reason;
+  /** The sequence number of the event. The feed counts its events from 1, over all symbols. */
+  seq: number;
+  /** Whether trading goes on or has stopped. */
+  status: TradingState;
+  symbol: Symbol;
+  /** The market time of the change. */
+  time: Time;
+  type: "status";
+}
 
 /** Publishes events at once, and pauses the feed. */
 export interface StepCommand {
@@ -714,6 +762,9 @@ export interface TradeFrame {
   time: Time;
   type: "trade";
 }
+
+/** Whether a symbol is traded. */
+export type TradingState = "trading" | "halted";
 
 /** Takes symbols away from what the connection receives. */
 export interface UnsubscribeCommand {

@@ -2,14 +2,15 @@
 
 import { type FoldedDay, dayOf, fold } from "./day.js";
 import type { Bar, Day, Quote, SnapshotFrame, Trade } from "./generated.js";
-import type { Row, Update } from "./types.js";
+import type { Halt, Row, Update } from "./types.js";
 
 /** A row, and what only the store has to know about it. */
 class StoredRow implements Row {
-  trade?: Trade | undefined = undefined;
-  quote?: Quote | undefined = undefined;
-  bar?: Bar | undefined = undefined;
-  day?: Day | undefined = undefined;
+  trade?: Trade | undefined;
+  quote?: Quote | undefined;
+  bar?: Bar | undefined;
+  status?: Halt | undefined;
+  day?: Day | undefined;
   seq = 0;
   time = "";
   receivedAt = 0;
@@ -37,7 +38,7 @@ class StoredRow implements Row {
     for (const event of [trade, quote, bar]) {
       if (event && event.seq > newest) ({ seq: newest, time: this.time } = event);
     }
-    Object.assign(this, { seq, trade, quote, bar, day, receivedAt: Date.now() });
+    Object.assign(this, { seq, trade, quote, bar, day, status: snapshot, receivedAt: Date.now() });
     this.#day = dayOf(snapshot);
     if (!isCorrection) this.#delivered = seq;
   }
@@ -55,7 +56,7 @@ class StoredRow implements Row {
     this.receivedAt = Date.now();
     if (seq > this.seq) {
       Object.assign(this, { seq, time, [type]: update });
-      if (type !== "quote") this.day = (this.#day = fold(this.#day, update)).day;
+      if (type === "trade" || type === "bar") this.day = (this.#day = fold(this.#day, update)).day;
     }
     return true;
   }
@@ -116,11 +117,11 @@ export class Store {
 
   /** Adds an update to its row. Returns false if the update was delivered before. */
   update(update: Update): boolean {
-    const { symbol, type } = update;
+    const { symbol } = update;
     const row = (this.has(symbol) && this.rows.get(symbol)) || this.#new(symbol);
-    const { date = "" } = row;
+    const { date = "", day } = row;
     const isNews = row.add(update);
-    if (isNews && type !== "quote") this.folded.add(symbol);
+    if (day !== row.day) this.folded.add(symbol);
     if (date && date !== row.date) this.hasNewDay = true;
     return isNews;
   }

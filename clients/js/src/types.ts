@@ -53,7 +53,10 @@ export type State =
   | { readonly state: "closed" };
 
 /** One event of the market. */
-export type Update = wire.TradeFrame | wire.QuoteFrame | wire.BarFrame;
+export type Update = wire.EventFrame;
+
+/** `halted` while trading has stopped, and the reason. Otherwise `trading`, or nothing if it never stopped. */
+export type Halt = Partial<Pick<wire.Status, "status" | "reason">>;
 
 /**
  * The last values of one symbol. The client changes a row in place. Decimal numbers are texts, with all
@@ -64,6 +67,8 @@ export interface Row {
   trade?: wire.Trade | undefined;
   quote?: wire.Quote | undefined;
   bar?: wire.Bar | undefined;
+  /** Whether trading has stopped, and why. */
+  status?: Halt | undefined;
   /** The day so far. Each change makes a new object. */
   day?: wire.Day | undefined;
   /** The row takes all events up to this one into account. */

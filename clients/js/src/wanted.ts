@@ -20,7 +20,7 @@ export class Wanted {
   }
 
   /** Returns whether events of a symbol are wanted, in this channel or in any. */
-  has(symbol: string, channel?: Channel): boolean {
+  has(symbol: string, channel?: Channel | ""): boolean {
     return [symbol, "*"].some((name) => {
       const own = this.#channels.get(name);
       return channel ? own?.has(channel) : own;

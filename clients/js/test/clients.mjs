@@ -3,7 +3,8 @@
 import WebSocket from "ws";
 
 import { connect } from "../dist/client.js";
-import { serve, startProxy } from "./servers.mjs";
+import { startProxy } from "./proxy.mjs";
+import { serve } from "./servers.mjs";
 
 /** Starts a server that ends with the test. */
 export async function serverFor(t, flags, env, listen) {

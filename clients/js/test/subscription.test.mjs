@@ -47,6 +47,27 @@ for (const transport of ["websocket", "sse"]) {
     assert.deepEqual(had(client, "gap"), []);
   });
 
+  test(`a halt is told whatever the channels, and snapshots tell it to those who come later (${transport})`, async (t) => {
+    const server = await serverFor(t, ["--feed", "stdin"]);
+    const client = clientFor(t, server.url, { symbols: ["A"], channels: ["bars"], transport });
+    await reaches(client, "live");
+    server.feed({ type: "status", symbol: "A", status: "halted", reason: "news" });
+    server.feed({ type: "status", symbol: "B", status: "halted" });
+    await updates(client, 1);
+    assert.deepEqual(had(client, "update").map(({ type, reason }) => [type, reason]), [["status", "news"]]);
+
+    const later = clientFor(t, server.url, { symbols: ["A", "B"], channels: ["trades"], transport });
+    await reaches(later, "live");
+    for (const { status } of [client.store.get("A"), later.store.get("A")]) {
+      assert.deepEqual([status.status, status.reason], ["halted", "news"]);
+    }
+    server.feed({ type: "status", symbol: "A", status: "trading" });
+    await Promise.all([updates(client, 2), updates(later, 1)]);
+    assert.equal(client.store.get("A").status.status, "trading");
+    assert.equal(later.store.get("A").status.status, "trading");
+    assert.equal(client.store.has("B"), false);
+  });
+
   test(`a wrong symbol is refused in the server's words, and the subscription goes on (${transport})`, async (t) => {
     const server = await serverFor(t, PAUSED);
     const client = clientFor(t, server.url, { symbols: ["AAPL"], transport });

@@ -16,6 +16,12 @@ import {
 import { colour } from "../state/preferences";
 import type { Candle } from "./candles";
 
+/** The least and the greatest width of a candle with its gap, in pixels, as long as nobody has zoomed. */
+const NARROW = 6,
+  WIDE = 18;
+/** The empty places right of the newest candle. */
+const RIGHT = 4;
+
 export class Chart {
   private chart: IChartApi;
   private candles: ISeriesApi<"Candlestick">;
@@ -24,6 +30,9 @@ export class Chart {
   private ask: IPriceLine | undefined;
   /** The start of the newest drawn candle. The chart library refuses older ones. */
   private newest = -Infinity;
+  private count = 0;
+  /** The width of the candles that the page has chosen. */
+  private spacing = NARROW;
 
   /** `pointed` is called with the start of the candle under the crosshair, or with nothing. */
   constructor(element: HTMLElement, pointed: (time: number | undefined) => void) {
@@ -35,7 +44,7 @@ export class Chart {
         fontSize: 11,
         panes: { enableResize: false },
       },
-      timeScale: { timeVisible: true, secondsVisible: true, rightOffset: 4, borderVisible: false },
+      timeScale: { timeVisible: true, secondsVisible: true, rightOffset: RIGHT, borderVisible: false },
       rightPriceScale: { borderVisible: false },
       crosshair: { mode: 0 },
     });
@@ -45,6 +54,10 @@ export class Chart {
       { priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false },
       1,
     );
+    // The least volume is 0, and the greatest label is not cut off.
+    this.volumes
+      .priceScale()
+      .applyOptions({ scaleMargins: { top: 0.1, bottom: 0 }, ensureEdgeTickMarksVisible: true });
     this.chart.panes()[0]?.setStretchFactor(4);
     this.chart.panes()[1]?.setStretchFactor(1);
     this.chart.subscribeCrosshairMove(({ time }) => pointed(time as number | undefined));
@@ -82,12 +95,22 @@ export class Chart {
     this.candles.setData(list.map(toBar));
     this.volumes.setData(list.map(toVolume));
     this.newest = list.at(-1)?.time ?? -Infinity;
+    this.count = list.length;
   }
 
   /** Shows the newest candles, as many as fit. */
   showNewest(): void {
     this.chart.timeScale().resetTimeScale();
+    this.space();
     this.chart.timeScale().scrollToRealTime();
+  }
+
+  /** Chooses the width of the candles, so that a few candles are not lost in the corner of a wide chart. */
+  private space(): void {
+    const scale = this.chart.timeScale();
+    const fitting = scale.width() / (this.count + 2 * RIGHT);
+    this.spacing = Math.max(NARROW, Math.min(WIDE, fitting));
+    scale.applyOptions({ barSpacing: this.spacing });
   }
 
   /** Draws the newest candle. Returns whether that was possible: an older candle needs a new drawing. */
@@ -95,6 +118,11 @@ export class Chart {
     if (candle.time < this.newest) return false;
     this.candles.update(toBar(candle));
     this.volumes.update(toVolume(candle));
+    if (candle.time > this.newest) {
+      this.count += 1;
+      // Nobody has zoomed.
+      if (this.chart.timeScale().options().barSpacing === this.spacing) this.space();
+    }
     this.newest = candle.time;
     return true;
   }

@@ -248,7 +248,7 @@ export class Detail extends LitElement {
           >TradingView Lightweight Charts™</a
         >
       </p>
-      <section class="trades-place">
+      <section class="trades-place" ?hidden=${!i.hasTrades}>
         <h3>Last trades <small>UTC</small></h3>
       </section>`;
   }

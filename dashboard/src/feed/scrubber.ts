@@ -1,12 +1,12 @@
 // The scrubber of a replay: shows how far the feed is between its two ends, and seeks.
 
 import { LitElement, html } from "lit";
-import { dateAndTime, timeOfDay } from "../market/time";
+import { dateAndTime, inFile, timeOfDay } from "../market/time";
 
 export class Scrubber extends LitElement {
   static override properties = { from: {}, to: {}, at: {}, locked: {}, dragged: { state: true } };
 
-  /** The two ends and the place of the feed, in milliseconds of market time. */
+  /** The two ends and the place of the feed, in milliseconds of market time. In a later lap, the place is after the end. */
   declare from: number;
   declare to: number;
   declare at: number;
@@ -17,6 +17,11 @@ export class Scrubber extends LitElement {
 
   override createRenderRoot(): HTMLElement {
     return this;
+  }
+
+  /** The place between the two ends. */
+  private get place(): number {
+    return this.dragged ?? (Number.isFinite(this.at) ? inFile(this.at, this.from, this.to) : this.from);
   }
 
   private get isKnown(): boolean {
@@ -55,7 +60,7 @@ export class Scrubber extends LitElement {
   }
 
   override updated(): void {
-    this.style.setProperty("--done", `${this.share(this.dragged ?? this.at) * 100}%`);
+    this.style.setProperty("--done", `${this.share(this.place) * 100}%`);
     if (this.dragged !== undefined) this.preview(this.dragged);
   }
 
@@ -63,7 +68,7 @@ export class Scrubber extends LitElement {
     if (!this.isKnown) return html``;
     const isOneDay = new Date(this.from).toDateString() === new Date(this.to).toDateString();
     const end = (time: number) => (isOneDay ? timeOfDay(time) : dateAndTime(time).slice(0, 10));
-    const at = this.dragged ?? (Number.isFinite(this.at) ? this.at : this.from);
+    const at = this.place;
     return html`<span class="end">${end(this.from)}</span>
       <span class="track" @pointermove=${this.point}>
         <input

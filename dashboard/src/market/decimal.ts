@@ -42,18 +42,21 @@ export function signed(text: string): string {
   return /[1-9]/.test(text) ? `+${text}` : text;
 }
 
+/** The units of short numbers. */
+const UNITS = [
+  [1e3, "K"],
+  [1e6, "M"],
+  [1e9, "B"],
+  [1e12, "T"],
+] as const;
+
 /** Returns a large number in short form, such as `1.20M`. A number below 10,000 has separators instead. */
 export function short(number: string): string {
   const value = Number(number);
-  for (const [unit, letter] of [
-    [1e12, "T"],
-    [1e9, "B"],
-    [1e6, "M"],
-    [1e4, "K"],
-  ] as const) {
-    if (value < unit) continue;
-    const scaled = letter === "K" ? value / 1e3 : value / unit;
-    return scaled.toFixed(scaled < 10 ? 2 : scaled < 100 ? 1 : 0) + letter;
-  }
-  return grouped(number);
+  if (value < 1e4) return grouped(number);
+  // The number is rounded before its unit is chosen, because 999,500 is 1.00M.
+  const rounded = Number(value.toPrecision(3));
+  const [unit, letter] = UNITS.findLast(([least]) => rounded >= least)!;
+  const scaled = rounded / unit;
+  return grouped(scaled < 1000 ? scaled.toPrecision(3) : scaled.toFixed(0)) + letter;
 }

@@ -19,6 +19,8 @@ export class Instrument {
   volume = "";
   change = "";
   changePercent = "";
+  /** Whether the symbol has had a trade. */
+  hasTrades = false;
   /** The market time of the newest event. */
   time = "";
   /** When the page got the newest event, in milliseconds; 0 for a symbol without data. */
@@ -28,13 +30,24 @@ export class Instrument {
   /** The direction of the newest move of the last price, and when it came. */
   tick: Direction = "";
   tickAt = -Infinity;
+  /** Grows with each change, so that a row knows whether it must be drawn again. */
+  version = 0;
   /** The most decimals that a price of this symbol has had. All its prices are shown with so many. */
   decimals = 2;
 
   constructor(readonly symbol: string) {}
 
+  /** Where the last price lies between the low (0) and the high (1) of the day, if these differ. */
+  get place(): number | undefined {
+    const low = Number(this.low);
+    const range = Number(this.high) - low;
+    return range > 0 ? (Number(this.last) - low) / range : undefined;
+  }
+
   /** Takes the last values. `now` is the time of `performance.now()`. */
-  take({ trade, quote, bar, day, time, receivedAt }: Row, now: number): void {
+  take({ trade, quote, bar, status, day, time, receivedAt }: Row, now: number): void {
+    this.version += 1;
+    this.hasTrades = trade !== undefined;
     const last = day?.last ?? trade?.price ?? bar?.close ?? "";
     if (last !== this.last) {
       const move = this.last && last ? compare(last, this.last) : 0;
@@ -60,6 +73,7 @@ export class Instrument {
     this.volume = day?.volume ?? "";
     this.change = day?.change ?? "";
     this.changePercent = day?.change_percent ?? "";
+    this.halted = status?.status === "halted" ? (status.reason ?? "halted") : "";
     this.time = time;
     this.receivedAt = receivedAt;
   }

@@ -25,10 +25,6 @@ export class Market {
     client.on("feed", ({ position }) => {
       if (position) this.time = position;
     });
-    client.on("snapshot", (snapshot) => {
-      const { status, reason } = snapshot as { status?: string; reason?: string };
-      this.of(snapshot.symbol).halted = status === "halted" ? (reason ?? "halted") : "";
-    });
     client.on("changed", (symbols) => changed(this.take(client, symbols)));
   }
 

@@ -8,7 +8,7 @@ export const dateAndTime = (milliseconds: number): string =>
   Number.isFinite(milliseconds) ? new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ") : "–";
 
 /** Returns the time of day of a market time, such as `14:30:00`. */
-export const timeOfDay = (milliseconds: number): string => dateAndTime(milliseconds).slice(11);
+export const timeOfDay = (milliseconds: number): string => dateAndTime(milliseconds).split(" ").at(-1)!;
 
 /** Returns a span of time in its largest unit, such as `5s`, `3m` or `2h`. */
 export function span(milliseconds: number): string {
@@ -25,6 +25,18 @@ export function duration(milliseconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+}
+
+const DAY = 86_400_000;
+
+/**
+ * Returns the time of a replay's file that is played at a market time. Each lap of a loop is whole days later, as many
+ * as the file has.
+ */
+export function inFile(time: number, from: number, to: number): number {
+  const dayOf = (milliseconds: number) => Math.floor(milliseconds / DAY);
+  const days = dayOf(to) - dayOf(from) + 1;
+  return time - Math.floor((dayOf(time) - dayOf(from)) / days) * days * DAY;
 }
 
 /** The lengths of the bars that the server has, in seconds. */

@@ -11,7 +11,8 @@ export function snippets(symbols: string[], hasTokens: boolean): Snippet[] {
   const base = new URL(".", location.href);
   const http = `${base.origin}${base.pathname}`.replace(/\/$/, "");
   const ws = http.replace(/^http/, "ws");
-  const list = symbols.join(",");
+  // A symbol may have letters of any script.
+  const list = encodeURIComponent(symbols.join(",")).replace(/%(2A|2C|2F|3A)/g, decodeURIComponent);
   const names = JSON.stringify(symbols);
   const bearer = hasTokens ? ` -H 'Authorization: Bearer TOKEN'` : "";
   const inUrl = hasTokens ? "&token=TOKEN" : "";
@@ -20,7 +21,7 @@ export function snippets(symbols: string[], hasTokens: boolean): Snippet[] {
   return [
     {
       title: "JavaScript",
-      note: "In a page or in Node.js. The library connects again and misses nothing.",
+      note: "In a module of a page. The library connects again and misses nothing.",
       code: `import { connect } from "${http}/client.js";
 
 const client = connect({ url: "${http}", symbols: ${names}${option} });

@@ -116,8 +116,7 @@ export const COLUMNS: Column[] = [
     share: 1.8,
     rank: 5,
     isShown: ({ trades }) => trades,
-    value: ({ last, low, high }) =>
-      low && high && low !== high ? (Number(last) - Number(low)) / (Number(high) - Number(low)) : undefined,
+    value: ({ place }) => place,
   },
   {
     id: "trend",

@@ -1,7 +1,7 @@
 // A row of the table. A row is made once and shows another instrument when the table scrolls.
 
 import type { Instrument } from "../market/instrument";
-import { makeCell, type Moment } from "./cells";
+import { flashEnds, makeCell, type Moment } from "./cells";
 import type { Column } from "./columns";
 
 /** The height of a row in pixels. The style sheet has the same height. */
@@ -17,6 +17,11 @@ export class Row {
   readonly element = document.createElement("div");
   private readonly draws: ((instrument: Instrument, moment: Moment) => void)[];
   private index = -1;
+  // What the last drawing has shown.
+  private instrument: Instrument | undefined;
+  private version = -1;
+  private isSelected = false;
+  private flashEnds = Infinity;
 
   constructor(columns: Column[]) {
     this.element.className = "row";
@@ -29,9 +34,24 @@ export class Row {
     });
   }
 
+  /** Draws an instrument at a place of the table, unless the row shows all of it already. */
+  show(instrument: Instrument, index: number, isSelected: boolean, moment: Moment): void {
+    const isCurrent =
+      this.instrument === instrument &&
+      this.version === instrument.version &&
+      this.index === index &&
+      this.isSelected === isSelected &&
+      moment.now < this.flashEnds;
+    if (!isCurrent) this.draw(instrument, index, isSelected, moment);
+  }
+
   /** Draws an instrument at a place of the table. Changes only what differs from the last drawing. */
   draw(instrument: Instrument, index: number, isSelected: boolean, moment: Moment): void {
     const { element } = this;
+    this.instrument = instrument;
+    this.version = instrument.version;
+    this.isSelected = isSelected;
+    this.flashEnds = flashEnds(instrument, moment.now);
     if (this.index !== index) {
       this.index = index;
       element.style.transform = `translateY(${index * ROW_HEIGHT}px)`;

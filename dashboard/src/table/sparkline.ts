@@ -13,6 +13,11 @@ export class Sparkline {
   /** `step` is the length of a bar in seconds. */
   constructor(private step: number) {}
 
+  /** Whether there are too few points for a line. */
+  get isEmpty(): boolean {
+    return this.times.length < 2;
+  }
+
   /** Takes bars of the server, oldest first, in place of all points. */
   load(step: number, bars: { time: string; close: string }[]): void {
     this.step = step;
@@ -58,7 +63,6 @@ export class Sparkline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const { times, closes } = this;
-    if (times.length < 2) return;
     const from = times[0]!,
       to = times.at(-1)!;
     const low = Math.min(...closes),

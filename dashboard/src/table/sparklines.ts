@@ -13,7 +13,10 @@ const FEW_MINUTES = 10;
 
 export class Sparklines {
   private lines = new Map<string, Sparkline>();
+  /** The symbols that have come into view since the last load. */
   private waiting: string[] = [];
+  /** The symbols whose bars are loaded next. */
+  private next: string[] = [];
   private loading = 0;
 
   /** The client that reads the bars. */
@@ -47,7 +50,7 @@ export class Sparklines {
   /** Forgets all lines, after a seek. */
   clear(): void {
     this.lines.clear();
-    this.waiting = [];
+    this.waiting = this.next = [];
   }
 
   /** Loads when no other symbol has come into view for a moment, so that a fast scroll loads nothing. */
@@ -55,16 +58,18 @@ export class Sparklines {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
       const shown = new Set(this.inView());
+      const all = [...this.next, ...this.waiting];
       // A symbol that has left the view is asked for again when it comes back.
-      for (const symbol of this.waiting) if (!shown.has(symbol)) this.lines.delete(symbol);
-      this.waiting = this.waiting.filter((symbol) => shown.has(symbol));
+      for (const symbol of all) if (!shown.has(symbol)) this.lines.delete(symbol);
+      this.next = all.filter((symbol) => shown.has(symbol));
+      this.waiting = [];
       this.load();
     }, SETTLED);
   }
 
   private load(): void {
-    while (this.client && this.loading < REQUESTS && this.waiting.length) {
-      const symbol = this.waiting.shift()!;
+    while (this.client && this.loading < REQUESTS && this.next.length) {
+      const symbol = this.next.shift()!;
       const line = this.lines.get(symbol);
       this.loading += 1;
       void this.fill(symbol, line).finally(() => {

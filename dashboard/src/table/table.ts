@@ -31,12 +31,14 @@ export class PriceTable extends LitElement {
 
   readonly sparklines = new Sparklines(
     () => this.inView,
-    () => this.draw(),
+    () => this.drawAll(),
   );
   private rows: Row[] = [];
   private order: Instrument[] = [];
   private columns: Column[] = [];
   private orderedAt = -Infinity;
+  /** Whether each row must be drawn, also one whose instrument has not changed. */
+  private isWhole = false;
   private generation = -1;
   private timer: number | undefined;
   private scroller!: HTMLElement;
@@ -65,7 +67,7 @@ export class PriceTable extends LitElement {
       this.height = this.scroller.clientHeight;
       this.width = this.scroller.clientWidth;
       this.columns = [];
-      this.draw();
+      this.drawAll();
     }).observe(this.scroller);
     this.scroller.addEventListener(
       "scroll",
@@ -75,7 +77,8 @@ export class PriceTable extends LitElement {
       },
       { passive: true },
     );
-    setInterval(() => this.draw(), SORT_EVERY);
+    // The ages grow, and the sparklines are drawn at most so often.
+    setInterval(() => this.drawAll(), SORT_EVERY);
   }
 
   override updated(changed: PropertyValues): void {
@@ -88,7 +91,7 @@ export class PriceTable extends LitElement {
       };
     }
     if (changed.has("market") || changed.has("view")) this.orderedAt = -Infinity;
-    this.draw();
+    this.drawAll();
   }
 
   /** Draws the table again when the flashes are over. */
@@ -99,9 +102,15 @@ export class PriceTable extends LitElement {
     }, FLASH);
   }
 
-  /** Draws the table in the next frame. */
+  /** Draws the rows that have changed, in the next frame. */
   draw(): void {
     inNextFrame(this.drawNow);
+  }
+
+  /** Draws all rows in view, in the next frame. */
+  private drawAll(): void {
+    this.isWhole = true;
+    this.draw();
   }
 
   /** The symbols of the rows in view. */
@@ -143,7 +152,8 @@ export class PriceTable extends LitElement {
   private drawRows(): void {
     const now = performance.now();
     const isNew = this.generation !== this.market.generation;
-    if (now - this.orderedAt >= (isNew ? SORT_NEW_EVERY : SORT_EVERY)) {
+    // Without a sort by values, the order changes only with the symbols.
+    if (now - this.orderedAt >= (isNew ? SORT_NEW_EVERY : this.view.sort ? SORT_EVERY : Infinity)) {
       this.order = ordered(this.market, this.view);
       this.orderedAt = now;
       if (isNew) this.columns = [];
@@ -160,17 +170,21 @@ export class PriceTable extends LitElement {
     }
     this.moment.now = now;
     this.moment.isOrdered = this.view.symbols !== undefined && !this.view.sort && !this.view.filter;
+    const isWhole = this.isWhole;
+    this.isWhole = false;
     let isFlashing = false;
+    let active = "";
     // A row of the table always uses the same element modulo the number of elements. So a scroll changes few of them.
     const size = this.rows.length;
     for (let index = first; index < end; index += 1) {
       const instrument = this.order[index]!;
-      this.rows[index % size]!.draw(instrument, index, instrument.symbol === this.selected, this.moment);
+      const isSelected = instrument.symbol === this.selected;
+      this.rows[index % size]![isWhole ? "draw" : "show"](instrument, index, isSelected, this.moment);
+      if (isSelected) active = `row-${index}`;
       isFlashing ||= now - instrument.tickAt < FLASH;
     }
     if (size > needed) this.dropRows(first, end);
-    const selected = this.order.findIndex(({ symbol }) => symbol === this.selected);
-    this.mark("aria-activedescendant", selected >= first && selected < end ? `row-${selected}` : "");
+    this.mark("aria-activedescendant", active);
     if (isFlashing) this.drawLater();
   }
 
@@ -178,7 +192,7 @@ export class PriceTable extends LitElement {
   private dropRows(first: number, end: number): void {
     for (const { element } of this.rows.splice(Math.max(0, end - first))) element.remove();
     // The remaining elements get their rows anew, because their number has changed.
-    this.draw();
+    this.drawAll();
   }
 
   /** Chooses the columns and makes the rows anew. */
@@ -191,7 +205,7 @@ export class PriceTable extends LitElement {
     void this.updateComplete.then(() => {
       const head = this.querySelector<HTMLElement>(".head .trend");
       if (head) this.moment.trendWidth = head.clientWidth - 16;
-      this.draw();
+      this.drawAll();
     });
   }
 

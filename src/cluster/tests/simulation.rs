@@ -51,6 +51,7 @@ struct Cluster {
 fn feed_config() -> feed::Config {
     let simulated = simulated::Config {
         rate: 50.try_into().unwrap(),
+        seed: Some(42),
         start: Some("2024-01-03T14:30:00Z".parse().unwrap()),
         ..simulated::Config::default()
     };
@@ -258,7 +259,7 @@ fn simulate(seed: u64, capacity: usize, test: impl AsyncFnOnce(&mut Cluster)) {
 fn check_events(cluster: &Cluster) {
     assert_eq!(cluster.epochs.len(), 1, "no epoch may begin without a loss: {:?}", cluster.epochs);
     let newest = cluster.events.keys().map(|(_, seq)| *seq).max().unwrap_or(0);
-    let lone = simulated::Walk::new(&feed_config().simulated).unwrap();
+    let lone = simulated::Simulation::new(&feed_config().simulated).unwrap();
     let epoch = &cluster.epochs[0];
     for (seq, expected) in (1..=newest).zip(lone) {
         // The check itself may miss events of a node that catches up.

@@ -78,7 +78,7 @@ impl Pump<'_> {
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
         let mut left = count.get() as usize;
-        let waits = self.is_at_full_speed() || left > AHEAD && !matches!(self.source, Source::Walk(_));
+        let waits = self.is_at_full_speed() || left > AHEAD && !matches!(self.source, Source::Simulation(_));
         self.bus.set_flow_controlled(waits);
         while left > 0 && self.mode == Mode::Paused {
             if self.fill().await? {
@@ -99,11 +99,19 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Continues the replay with the first event at or after the market time `target`. Earlier events are not
+    /// Continues the feed with the first event at or after the market time `target`. Earlier events are not
     /// published, but update the last-value cache, i.e. the current values of each symbol.
     async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
-        let Source::Files(files) = &mut self.source else { return Ok(()) };
-        files.restart();
+        match &mut self.source {
+            Source::Files(files) => files.restart(),
+            Source::Simulation(simulation) => {
+                while !simulation.walk_to(target) {
+                    task::yield_now().await;
+                }
+                simulation.seek(target);
+            }
+            Source::Channel(_) => return Ok(()),
+        }
         self.pending = Vec::new().into_iter().peekable();
         let mut last_values = LastValueCache::at(self.bus.head());
         let mut folded = 0;
@@ -120,7 +128,7 @@ impl Pump<'_> {
             }
             task::yield_now().await;
         }
-        let position = self.source.extent().map_or(target, |extent| target.clamp(extent.first, extent.last));
+        let position = self.source.position(target);
         if let Some(schedule) = &mut self.schedule {
             schedule.reset();
         }

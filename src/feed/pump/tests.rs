@@ -22,7 +22,7 @@ fn bus(kind: FeedKind) -> Arc<Bus> {
 
 #[tokio::test(start_paused = true)]
 async fn a_simulated_event_is_published_when_its_time_has_come() {
-    let config: Config = toml::from_str("simulated.rate = 10").unwrap();
+    let config: Config = toml::from_str("simulated = { profile = \"gbm\", rate = 10 }").unwrap();
     let bus = bus(config.kind);
     let stop = CancellationToken::new();
     let pump = pump(open(&config).unwrap(), Arc::clone(&bus), stop.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Map;
-use super::number::DecimalSign;
+use super::number::{DecimalSign, PriceNotation};
 use super::time::{DateOrder, DigitNotation};
 use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 
@@ -50,6 +50,9 @@ pub struct Config {
     /// 189.3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_scale: Option<u32>,
+    /// The notation of prices. By default, prices are decimal numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<PriceNotation>,
     /// The delimiter between the cells of a line: one character, or the word `tab`. By default, the delimiter
     /// is recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +97,7 @@ impl Default for Config {
             time_of_day: None,
             decimal: None,
             price_scale: None,
+            prices: None,
             delimiter: None,
             encoding: None,
             from: None,
@@ -119,6 +123,7 @@ impl Config {
             ),
             range::text("decimal", "point or comma", true),
             range::whole_number("price_scale", self.price_scale, 0..=28),
+            range::text("prices", "32nds", true),
             range::whole_number("max_bytes", self.max_bytes, 0..=1 << 50),
             range::whole_number("max_ratio", self.max_ratio, 0..=u64::from(MILLION)),
             range::time("stall_timeout", self.stall_timeout, MILLISECOND..=DAY),

@@ -2,7 +2,7 @@
 //!
 //! The symbol consists of the name, a suffix, and the expiry, the strike and the right of a contract:
 //!
-//! - A point stands before the suffix. The usual series of shares in India, `EQ`, is left out.
+//! - A point stands before the suffix, and a hyphen before the second half of a pair (`BTC-USD`). The usual series of shares in India, `EQ`, is left out.
 //! - `_` stands before each part of a contract. An expiry is written as `2024-01-25` if it is a date.
 //! - A strike has no unnecessary zeros, and a strike of 0 is left out.
 //! - Empty cells and the marks for "none", such as `XX`, are left out.
@@ -21,6 +21,8 @@ const NONE: [&str; 6] = ["", "-", "XX", "NA", "NaN", "None"];
 pub struct InstrumentCells<'a> {
     pub name: &'a [u8],
     pub suffix: &'a [u8],
+    /// Whether the name and the suffix are the two halves of a pair.
+    pub is_pair: bool,
     pub expiry: &'a [u8],
     pub strike: &'a [u8],
     pub right: &'a [u8],
@@ -33,7 +35,7 @@ impl InstrumentCells<'_> {
         let mut symbol = str::from_utf8(self.name).ok()?.trim().to_owned();
         let suffix = str::from_utf8(self.suffix).ok()?.trim();
         if !NONE.contains(&suffix) && suffix != "EQ" {
-            symbol.extend([".", suffix]);
+            symbol.extend([if self.is_pair { "-" } else { "." }, suffix]);
         }
         let right = String::from_utf8_lossy(self.right).trim().to_owned();
         for part in [expiry(self.expiry, order), strike(self.strike), right] {
@@ -84,6 +86,7 @@ mod tests {
             let cells = InstrumentCells {
                 name: name.as_bytes(),
                 suffix: suffix.as_bytes(),
+                is_pair: false,
                 expiry: expiry.as_bytes(),
                 strike: strike.as_bytes(),
                 right: right.as_bytes(),

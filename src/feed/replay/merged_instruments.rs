@@ -86,3 +86,58 @@ impl MergedInstruments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::Splitter;
+    use super::super::layout::{self, Given};
+    use super::super::unused_columns::unused_columns;
+    use super::*;
+
+    /// Returns a comparison for a file with a column `strike`, which no role uses.
+    fn compared(header: &str) -> MergedInstruments {
+        let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+        let row = cells(&header.split(',').map(|_| "1704292200").collect::<Vec<_>>().join(","));
+        let given = Given { path: "KO.csv", has_symbol: true, ..Given::default() };
+        let layout = layout::recognize(&[cells(header), row.clone()], given).unwrap().layout;
+        let names: Vec<String> = header.split(',').map(str::to_owned).collect();
+        MergedInstruments::new(&layout, &unused_columns(&layout, &names, &[row]))
+    }
+
+    fn observe(compared: &mut MergedInstruments, time: i64, symbol: &str, strike: &str) -> Option<Merged> {
+        let line = format!("{time},5,{strike}");
+        let (mut splitter, symbol) = (Splitter::new(b','), symbol.parse().unwrap());
+        compared.observe(time, &symbol, &splitter.split(line.as_bytes(), usize::MAX))
+    }
+
+    #[test]
+    fn rows_of_one_time_and_symbol_that_differ_are_of_several_instruments() {
+        let mut compared = compared("time,price,strike");
+
+        assert!(compared.has_columns());
+        assert_eq!(observe(&mut compared, 1, "A", "60"), None);
+        assert_eq!(observe(&mut compared, 1, "A", " 60"), None);
+        assert_eq!(observe(&mut compared, 1, "A", ""), None);
+        assert_eq!(observe(&mut compared, 2, "A", "70"), None);
+        assert_eq!(observe(&mut compared, 1, "B", "70"), None);
+        let found = observe(&mut compared, 1, "A", "70").unwrap();
+        assert_eq!((found.column.as_str(), found.values), ("strike", ["60".to_owned(), "70".to_owned()]));
+    }
+
+    #[test]
+    fn the_first_row_of_each_time_is_remembered_up_to_the_limit() {
+        let mut compared = compared("time,price,strike");
+        for time in 0..65_537 {
+            assert_eq!(observe(&mut compared, time, "A", "60"), None);
+        }
+
+        assert!(observe(&mut compared, 65_535, "A", "70").is_some());
+        assert_eq!(observe(&mut compared, 65_536, "A", "70"), None);
+    }
+
+    #[test]
+    fn only_columns_for_instruments_are_compared() {
+        assert!(!compared("time,price,venue").has_columns());
+        assert!(!compared("time,price,trades").has_columns());
+    }
+}

@@ -3,16 +3,32 @@
 use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
-/// Words in file names that describe the content or the source of a file, and are usually not symbols.
-const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
-    bybit candles candlestick coinbase copy csv currency daily dat data dataset deribit download equity export fx historical \
-    historicaldata historicalprices historicalquotes history hour hourly huobi intraday klines kopie kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
-    quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 ibkr us yahoo stooq fxcm polygon schwab alpaca close result results output final new \
+/// Words in file names that describe the content of a file, and are usually not symbols.
+const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid bookticker \
+    candles candlestick copy csv currency daily dat data dataset download equity export fx historical \
+    historicaldata historicalprices historicalquotes history hour hourly intraday klines kopie max message min minute monthly nt ohlcv orderbook price prices \
+    quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 us close result results output final new \
     sheet1 mappe1 feuil1 my test1";
+
+/// Words in file names that are exchanges, brokers or vendors. Such a word is the symbol only if no other word is.
+const SOURCES: &str = "binance bitfinex bitmex bitstamp bybit coinbase deribit gateio gemini huobi kraken kucoin mexc okex okx upbit bithumb poloniex \
+    nse bse mcx nfo nyse nasdaq amex arca lse xetra tsx asx hkex sehk tse jpx krx sgx sse szse cme cbot nymex comex ice cboe \
+    lme idc euronext eurex moex bovespa bmv jse six omx twse \
+    alpaca alphavantage barchart bloomberg dukascopy eodhd finam firstrate fxcm ibkr iex kibot marketwatch norgate oanda \
+    pepperstone polygon refinitiv schwab stooq tiingo tradingview yahoo";
 
 /// Currencies that may be the second half of a currency pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
+
+/// The characters between the words of a file name.
+const SEPARATORS: [char; 4] = ['_', '-', ',', ' '];
+
+/// A month in a file's name is the month of a contract if the rows begin at least this many days before it.
+const BEFORE_CONTRACT_MONTH: i64 = 7;
+
+/// A contract is traded for at most this many days before its month.
+const LONGEST_CONTRACT: i64 = 3 * 366;
 
 /// Extensions that are removed from a file name: file formats such as `csv`, and kinds of prices such as
 /// `bid`.
@@ -24,7 +40,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// `_`, `,`, blanks and hyphens.
 ///
 /// - The symbol is the first word that is neither an interval (`5min`, `d1`), nor a number, nor one of
-///   [`OTHER_WORDS`].
+///   [`OTHER_WORDS`] or [`SOURCES`].
 /// - The symbol includes further words that are joined to the first word with hyphens (`BTC-USD`).
 /// - The marks of a copy, such as `Copy of` and `(1)`, are left out.
 /// - Words in capitals, the number of an index and the month of a contract belong to the symbol if blanks stand
@@ -32,14 +48,15 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// - An option ends with its right (`BTC-27JUN25-100000-C`).
 /// - If the word after the symbol is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
-///   is not a year (`005930`).
+///   is not a year (`005930`), or else an exchange (`ICE_daily`).
 /// - A symbol in lower case is converted to upper case.
 ///
 /// For example, the file `intraday_5min_IBM.csv` has the symbol `IBM`, and the file
 /// `eurusd-d1-bid-2017-01-01.csv` has the symbol `EURUSD`.
 ///
-/// The file names of six vendors follow other rules:
+/// The file names of seven vendors follow other rules:
 ///
+/// - Cboe names a file of a future `CFE_MONTH_ROOT`. The whole name is the symbol.
 /// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
 /// - `MarketWatch` names a file `Download Data - KIND_COUNTRY_EXCHANGE_SYMBOL`.
 /// - `CoinAPI` names a file `IDDI-NUMBER+SC-EXCHANGE_KIND_SYMBOL+S-NAME`.
@@ -68,6 +85,9 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         return Symbol::from_name(name).ok();
     }
     let parts: Vec<&str> = name.split(['_', ',', ' ']).collect();
+    if let ["CFE", _month, _root] = parts[..] {
+        return Symbol::from_name(name).ok();
+    }
     if let ["DAT", _program, symbol, ..] = parts[..] {
         return Symbol::from_name(symbol).ok();
     }
@@ -81,9 +101,12 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         return Symbol::from_name(&format!("{symbol}.{market}").to_uppercase()).ok();
     }
     let named = parts.iter().zip(1..).find_map(|(part, next)| {
-        let words = part.split('-').skip_while(|word| !is_name(word));
+        // Nasdaq Data Link and others name an instrument `NSE-TCS`.
+        let is_prefix = |word: &str| part.starts_with(&format!("{word}-")) && is_listing(word);
+        let words = part.split('-').skip_while(|word| !is_name(word) && !is_prefix(word));
         let is_option = part.ends_with("-C") || part.ends_with("-P");
-        let words: Vec<&str> = words.take_while(|word| is_option || is_name(word)).collect();
+        let words: Vec<&str> =
+            words.take_while(|word| is_option || is_name(word) || is_prefix(word)).collect();
         let mut name = words.join("-");
         let behind = parts.get(next).and_then(|next| next.split('-').next());
         if let Some(currency) = behind.filter(|word| is_among(CURRENCIES, word)) {
@@ -92,11 +115,30 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         (!words.is_empty()).then_some(name)
     });
     let named = named.map(|symbol| [&[symbol.as_str()][..], &words_behind(name, &symbol)].concat().join("_"));
-    let number = || name.split(['_', '-', ',', ' ']).find(|word| is_number_of_a_symbol(word));
-    let symbol = named.or_else(|| number().map(str::to_owned))?;
+    let number = || name.split(SEPARATORS).find(|word| is_number_of_a_symbol(word));
+    let symbol = named.or_else(|| number().or_else(|| source(name)).map(str::to_owned))?;
     let symbol = [&[symbol.as_str()][..], contract(&parts)].concat().join("_");
     let is_small = !symbol.contains(char::is_uppercase);
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
+}
+
+/// Returns whether a word in front of a hyphen is an exchange in capitals.
+fn is_listing(word: &str) -> bool {
+    is_among(SOURCES, word) && word.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// Returns the first word of a file name that is an exchange, a broker or a vendor.
+fn source(name: &str) -> Option<&str> {
+    name.split(SEPARATORS).find(|word| is_among(SOURCES, word))
+}
+
+/// Returns the exchange, the broker or the vendor in a file's name that is no part of its symbol.
+pub fn source_beside<'a>(path: &'a str, symbol: &Symbol) -> Option<&'a str> {
+    let name = stem(path);
+    // TradingView always writes the exchange in front.
+    let is_in_symbol =
+        |source: &str| symbol.as_str().split('-').any(|word| word.eq_ignore_ascii_case(source));
+    source(name).filter(|source| !name.contains(", ") && !is_in_symbol(source))
 }
 
 /// Returns the words that belong to a symbol, and stand behind it after blanks: words in capitals, the number of
@@ -151,6 +193,29 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
+/// Returns the month of a contract in a file's name, such as `202403`. `first` is the time of the first row, in
+/// nanoseconds since 1970: if the rows are of the month in the name, the month is no contract's.
+pub fn month_of_contract(path: &str, first: i64) -> Option<&str> {
+    let mut months = stem(path).split(SEPARATORS).filter(|word| word.len() == 6 && is_number(word));
+    let (month, None) = (months.next()?, months.next()) else { return None };
+    let begin = time::date(format!("{month}01").as_bytes(), DateOrder::Ymd)?;
+    let days = begin.checked_sub(first)?.div_euclid(86_400 * 1_000_000_000);
+    (BEFORE_CONTRACT_MONTH..=LONGEST_CONTRACT).contains(&days).then_some(month)
+}
+
+/// Returns the numbers in a file's name that are no dates and no years. They may tell two instruments apart, or
+/// the parts of one file.
+pub fn numbers(path: &str) -> Vec<&str> {
+    let is_year = |word: &str| word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
+    let mut is_date = false;
+    let numbers = without_copy_mark(stem(path)).split(SEPARATORS).filter(|word| {
+        // The numbers behind a year are a month and a day.
+        is_date = is_year(word) || is_date && word.len() <= 2;
+        !is_date && !word.is_empty() && is_number(word) && (word.len() <= 3 || word.len() == 6)
+    });
+    numbers.collect()
+}
+
 /// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the length of a bar in minutes
 /// follows the symbol directly, as in `EURUSD1440`. The name of an index may end with a number, too: `JP225` in
 /// a file of hours is no `JP22`. `minutes` is the shortest time between two bars, if it is known.
@@ -179,7 +244,8 @@ pub fn distinct_words(path: &str) -> Vec<String> {
     let name = without_copy_mark(stem(path)).to_lowercase();
     let is_strike = |word: &str| word.len() == 4 && is_number_of_a_symbol(word);
     let words = name.split(['_', '-', ',', ' ', '+', '.']);
-    let words = words.filter(|word| is_name(word) && !is_period(word) || is_strike(word));
+    let is_distinct = |word: &str| is_name(word) && !is_period(word) || is_among(SOURCES, word);
+    let words = words.filter(|word| is_distinct(word) || is_strike(word));
     words.chain(side).map(str::to_lowercase).collect()
 }
 
@@ -254,7 +320,7 @@ fn stem(path: &str) -> &str {
 }
 
 fn is_name(word: &str) -> bool {
-    !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word)
+    !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word) && !is_among(SOURCES, word)
 }
 
 /// Returns whether a word has only digits and points. An empty word counts as a number.
@@ -350,6 +416,12 @@ mod tests {
             ("Download Data - STOCK_US_XNAS_AAPL.csv", "AAPL"),
             ("Download Data - STOCK_US_XNAS_MSFT (3).csv", "MSFT"),
             ("IVE_tickbidask.txt", "IVE"),
+            ("NSE_TCS.csv", "TCS"),
+            ("NSE-TCS.csv", "NSE-TCS"),
+            ("NSE-2024.csv", "NSE"),
+            ("CFE_F24_VX.csv", "CFE_F24_VX"),
+            ("BSE_500325.csv", "500325"),
+            ("ICE_daily.csv", "ICE"),
             ("lean/spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "SPY"),
             ("20131007_es_minute_trade_201312_20131220.csv", "ES_201312_20131220"),
             ("20140606_aapl_minute_quote_american_call_6450000_20140606.csv", "AAPL_CALL_6450000_20140606"),
@@ -420,9 +492,33 @@ mod tests {
             ("bid/EURUSD.csv", "ask/EURUSD.csv"),
             ("CRUDE_W.csv", "CRUDE_W_mini.csv"),
             ("CRUDE_W.csv", "CRUDE_ICE.csv"),
+            ("NSE_TCS.csv", "BSE_TCS.csv"),
         ] {
             assert!(!is_one(one, other), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_month_is_a_contracts_if_the_rows_begin_a_week_before_it() {
+        let month = |name: &'static str, first: &str| {
+            super::month_of_contract(name, first.parse::<crate::market::Time>().unwrap().as_nanos())
+        };
+
+        assert_eq!(month("CL_202403.csv", "2024-02-23T00:00:00Z"), Some("202403"));
+        assert_eq!(month("CL_202403.csv", "2024-02-23T00:00:01Z"), None);
+        assert_eq!(month("CL_202403.csv", "2024-03-04T00:00:00Z"), None);
+        assert_eq!(month("CL_202403.csv", "2021-02-27T00:00:00Z"), Some("202403"));
+        assert_eq!(month("CL_202403.csv", "2021-02-26T00:00:00Z"), None);
+        assert_eq!(month("CL_202413.csv", "2024-01-04T00:00:00Z"), None);
+        assert_eq!(month("CL_202403_202406.csv", "2024-01-04T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn the_numbers_of_a_name_are_those_that_are_no_dates() {
+        assert_eq!(super::numbers("ES_1.csv"), ["1"]);
+        assert_eq!(super::numbers("CL_202403.csv"), ["202403"]);
+        assert_eq!(super::numbers("KO-2024-01-05-2 (3).csv"), [""; 0]);
+        assert_eq!(super::numbers("20240105_KO_2.csv"), ["2"]);
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub struct Plan {
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
     /// What was assumed of the columns.
-    pub assumed: Option<String>,
+    pub assumed: Vec<String>,
+    /// What the first lines say about the zone of local times.
+    pub zone_clues: Vec<String>,
+    /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
+    pub minutes_between_rows: Option<i64>,
     /// The symbol of all rows; `None` if a column has the symbol of each row.
     pub symbol: Option<Symbol>,
     /// The symbol of all rows, if a line before the first row names it.
@@ -64,7 +68,9 @@ impl Plan {
         let sniffed = sniff(&part, settings)?;
         let symbol = symbol(&part, settings, &sniffed)?;
         let scan = scan(&part, settings, &sniffed, symbol.as_ref())?;
-        let Sniffed { dialect, layout, names, unused, symbol: symbol_in_file, assumed, .. } = sniffed;
+        let Sniffed { dialect, layout, names, unused, assumed, zone_clues, minutes_between_rows, .. } =
+            sniffed;
+        let symbol_in_file = sniffed.symbol;
         let plan = Self {
             part,
             dialect,
@@ -72,6 +78,8 @@ impl Plan {
             names,
             unused,
             assumed,
+            zone_clues,
+            minutes_between_rows,
             symbol,
             symbol_in_file,
             scan,
@@ -268,7 +276,14 @@ fn symbol(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Option<
     } else if sniffed.layout.has_period_in_name {
         path::symbol_with_period(&path, sniffed.minutes_between_rows)
     } else {
-        path::symbol(&path)
+        path::symbol(&path).map(|symbol| with_month(symbol, &path, sniffed))
     };
     symbol.map(Some).ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })
+}
+
+/// Returns the symbol with the month of its contract, if the file's name has one.
+fn with_month(symbol: Symbol, path: &str, sniffed: &Sniffed) -> Symbol {
+    let month = sniffed.first_time.and_then(|first| path::month_of_contract(path, first));
+    let month = month.filter(|month| !symbol.as_str().contains(month));
+    month.and_then(|month| format!("{symbol}_{month}").parse().ok()).unwrap_or(symbol)
 }

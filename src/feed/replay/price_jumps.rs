@@ -39,6 +39,7 @@ impl PriceJumps {
             Payload::Trade(trade) => Some(trade.price),
             Payload::Quote(quote) => quote.bid,
             Payload::Bar(bar) => Some(bar.close),
+            Payload::Status(_) => None,
         };
         let Some(price) = price else { return };
         // The comparison is approximate, so no exact decimal is needed.
@@ -63,7 +64,7 @@ impl PriceJumps {
 
 /// Returns whether a factor, or its reciprocal, is about 100 or a higher power of ten.
 fn is_power_of_ten(factor: f64) -> bool {
-    let power = factor.log10().abs();
+    let power = libm::log10(factor).abs();
     power > LEAST_POWER - TOLERANCE && (power - power.round()).abs() < TOLERANCE
 }
 

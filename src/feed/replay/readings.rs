@@ -4,14 +4,11 @@
 use super::cells::Cells;
 use super::extent::TimeRange;
 use super::layout::{DateOrders, TimeColumns, TimeOfDayForm, Times};
-use super::reading::{Order, Read, Reading};
+use super::reading::{Read, Reading};
 use super::reason::RejectedRow;
 use super::time::{DigitNotation, MidnightUnit, Stamp};
 use super::zone::Zone;
 use crate::market::Symbol;
-
-/// A second in nanoseconds.
-const SECOND: i64 = 1_000_000_000;
 
 /// A reading is right only if at most one in this many rows has no readable time.
 const FAULTS_ONE_IN: u64 = 100;
@@ -19,15 +16,6 @@ const FAULTS_ONE_IN: u64 = 100;
 /// Digits are certainly hours, minutes and seconds if they are valid in at least this many minutes. Of a count
 /// since midnight, four in ten would have a number of seconds above 59.
 const CERTAIN_MINUTES: u64 = 16;
-
-/// A session whose first row is at this hour or later may have begun on the evening before its date.
-const EARLIEST_EVENING: i64 = 16 * 60 * 60 * SECOND;
-
-/// An hour in nanoseconds.
-const HOUR: i64 = 60 * 60 * SECOND;
-
-/// A day in nanoseconds.
-const DAY: i64 = 24 * HOUR;
 
 /// After this many rows, and after each further such number of rows, readings that do not fit are dropped.
 const CHECKED_AFTER: u64 = 4096;
@@ -50,15 +38,11 @@ pub struct Known<'a> {
 /// All readings that are still possible, the most likely first.
 pub struct Readings {
     all: Vec<Reading>,
-    /// Readings in which the session of a date begins on the evening before.
-    evenings: Vec<Reading>,
     /// The column with the times of day, if they may be digits.
     digits: Option<usize>,
     /// The largest number of digits of a time of day for which the readings are made.
     longest: usize,
     is_first_order_likely: bool,
-    zone: Option<Zone>,
-    range: TimeRange,
     /// Whether two readings gave different times for a row.
     differ: bool,
     /// The number of rows so far.
@@ -98,12 +82,9 @@ impl Readings {
         });
         Self {
             all: all.collect(),
-            evenings: Vec::new(),
             digits: time_of_day.filter(|(_, form)| *form == TimeOfDayForm::Text).map(|(column, _)| column),
             longest,
             is_first_order_likely: date_orders.is_first_likely,
-            zone: known.zone.cloned(),
-            range: known.range,
             differ: false,
             rows: 0,
         }
@@ -136,12 +117,6 @@ impl Readings {
     /// file.
     pub fn observe(&mut self, row: &Cells<'_>, symbol: &Symbol) -> Result<Stamp, RejectedRow> {
         self.rows += 1;
-        if self.evenings.is_empty() && self.all.iter().all(|reading| reading.readable == 0) {
-            self.add_evenings(row);
-        }
-        for evening in &mut self.evenings {
-            drop(evening.observe(row, symbol));
-        }
         let [first, others @ ..] = &mut self.all[..] else { unreachable!("there is a reading") };
         let stamp = first.observe(row, symbol);
         if others.is_empty() {
@@ -161,18 +136,6 @@ impl Readings {
         likeliest.map_or(stamp, Ok)
     }
 
-    /// If the first time is in the evening, adds readings in which the evening is the one before the date.
-    fn add_evenings(&mut self, row: &Cells<'_>) {
-        let evening_of = |times: Times| {
-            times.columns.time_of_day()?;
-            let of_day = times.stamp(row).ok()?.nanos().rem_euclid(DAY);
-            let evening = Some(of_day - of_day % HOUR);
-            (of_day >= EARLIEST_EVENING).then_some(Times { evening, ..times })
-        };
-        let evenings = self.all.iter().filter_map(|reading| evening_of(reading.times));
-        self.evenings = evenings.map(|times| Reading::new(times, self.zone.as_ref(), self.range)).collect();
-    }
-
     /// Drops the readings in which too many rows have no readable time.
     fn drop_unfit(&mut self) {
         let least = self.all.iter().map(|reading| reading.unreadable).min().unwrap_or(0);
@@ -186,7 +149,6 @@ impl Readings {
     ///   allow them, and a count of seconds to a count of milliseconds.
     /// - Of the orders of day and month, the order that most rows allow is preferred. If all rows allow several
     ///   orders, the dates probably lie close together.
-    /// - If the times rise only when the session begins on the evening before the date, it begins there.
     pub fn decide(mut self) -> Read {
         self.drop_unfit();
         let form = |reading: &Reading| reading.times.columns.time_of_day().map(|(_, form)| form);
@@ -207,10 +169,6 @@ impl Readings {
         let is_date_order_assumed = orders.len() > 1 && self.differ;
         let closest = orders.iter().copied().min_by_key(|reading| reading.apart);
         let reading = if self.is_first_order_likely { orders[0] } else { closest.unwrap_or(orders[0]) };
-        let evening = self.evenings.iter().find(|evening| {
-            Times { evening: None, ..evening.times } == reading.times && evening.order() == Order::Ascending
-        });
-        let reading = evening.filter(|_| reading.order() == Order::Unsorted).unwrap_or(reading);
         reading.read(is_date_order_assumed, other_form)
     }
 }
@@ -351,21 +309,6 @@ mod tests {
         // In 16 minutes, some of a count's seconds would be above 59.
         assert_eq!(form(&lines(10_000, 16, 100)), (TimeOfDayForm::Digits(6), true));
         assert_eq!(form(&lines(10_000, 17, 100)), (TimeOfDayForm::Digits(6), false));
-    }
-
-    #[test]
-    fn a_session_may_begin_on_the_evening_before_if_its_first_time_is_at_four_or_later() {
-        let evening = |lines: &[&str]| {
-            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-            let read = times_of_day(&lines);
-            (read.times.evening.map(|evening| evening / HOUR), read.order)
-        };
-
-        assert_eq!(evening(&["16:00:00", "16:30:00", "09:00:00"]), (Some(16), Order::Ascending));
-        assert_eq!(evening(&["18:30:00", "18:00:00", "09:00:00"]), (None, Order::Descending));
-        assert_eq!(evening(&["15:59:59", "16:30:00", "09:00:00"]), (None, Order::Unsorted));
-        assert_eq!(evening(&["16:00:00", "09:00:00", "08:00:00", "10:00:00"]), (None, Order::Unsorted));
-        assert_eq!(evening(&["16:00:00", "16:30:00"]), (None, Order::Ascending));
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl SymbolReader {
             let cells = InstrumentCells {
                 name,
                 suffix: cell(columns.suffix),
+                is_pair: columns.is_pair,
                 expiry: cell(columns.expiry),
                 strike: cell(columns.strike),
                 right: cell(columns.right),
@@ -111,8 +112,18 @@ impl SymbolReader {
 }
 
 fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
-    let symbol = std::str::from_utf8(name).ok().and_then(|name| Symbol::from_name(name).ok());
+    let symbol =
+        std::str::from_utf8(without_text_mark(name)).ok().and_then(|name| Symbol::from_name(name).ok());
     symbol.ok_or_else(|| RejectedRow::new(Reason::BadSymbol, name))
+}
+
+/// Removes the marks with which Excel keeps a number as text: `="0050"` and `'000002`.
+fn without_text_mark(name: &[u8]) -> &[u8] {
+    match name.trim_ascii() {
+        [b'=', b'"', name @ .., b'"'] => name,
+        [b'\'', name @ ..] => name.strip_suffix(b"'").unwrap_or(name),
+        _ => name,
+    }
 }
 
 impl Layout {
@@ -165,13 +176,18 @@ impl Layout {
             NumberRule::Plain | NumberRule::Lean => self.numbers.price(cell),
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
             NumberRule::Lobster => self.numbers.lobster_price(cell),
+            NumberRule::ThirtySeconds => self.numbers.price_in_32nds(cell),
         })
     }
 
-    /// Reads the size of a trade. A minus sign is dropped, because some files write sales as negative sizes.
+    /// Reads the size of a trade. A minus sign is dropped, because some files write sales as negative sizes. Interactive
+    /// Brokers writes -1 for an unknown size.
     fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| {
             let amount = cell.trim_ascii().strip_prefix(b"-");
+            if amount == Some(b"1") && !self.are_sizes_signed {
+                return Ok(None);
+            }
             let amount = amount.filter(|amount| amount.first().is_some_and(u8::is_ascii_digit));
             self.size_in(amount.unwrap_or(cell))
         })

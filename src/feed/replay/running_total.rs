@@ -37,7 +37,7 @@ impl RunningTotal {
         let size = match payload {
             Payload::Trade(trade) => trade.size,
             Payload::Bar(bar) => bar.volume,
-            Payload::Quote(_) => None,
+            Payload::Quote(_) | Payload::Status(_) => None,
         };
         let Some(size) = size else { return };
         let Some(last) = self.last.get_mut(symbol) else {

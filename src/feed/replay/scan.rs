@@ -5,19 +5,20 @@ use super::cells::Cells;
 use super::container::Part;
 use super::contradictions::Contradictions;
 use super::judged_rows::JudgedRows;
-use super::layout::{Layout, Role};
+use super::layout::{Layout, Role, Times};
 use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
 use super::number::DecimalSign;
 use super::number_evidence::NumberEvidence;
 use super::path;
 use super::price_jumps::{PriceJump, PriceJumps};
-use super::reading::Read;
+use super::reading::{Order, Read};
 use super::readings::{Known, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
 use super::running_total::RunningTotal;
+use super::sessions::Sessions;
 use super::settings::Settings;
 use super::sniff::Sniffed;
 use super::suspicion;
@@ -33,6 +34,8 @@ pub struct Scan {
     pub rows: u64,
     /// How the times are read, and their order.
     pub times: Read,
+    /// Whether the times of day of one symbol rise and fall within a date, and no sessions over midnight explain it.
+    pub rises_and_falls: bool,
     /// The decimal sign that the numbers prove; `None` if they prove none.
     pub decimal: Option<DecimalSign>,
     /// Whether a price has a point, which prices in fixed point never have.
@@ -69,9 +72,30 @@ pub fn scan(
     sniffed: &Sniffed,
     symbol: Option<&Symbol>,
 ) -> Result<Scan, FeedError> {
+    let scan = scan_with(part, settings, sniffed, symbol, None)?;
+    let Read { order, times, .. } = scan.times;
+    if order != Order::Unsorted || times.columns.time_of_day().is_none() {
+        return Ok(scan);
+    }
+    let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;
+    match sessions.evening() {
+        None => Ok(Scan { rises_and_falls: sessions.rise_and_fall(), ..scan }),
+        evening => scan_with(part, settings, sniffed, symbol, evening),
+    }
+}
+
+/// Scans a file. Times of day from `evening` on are of the evening before their date.
+fn scan_with(
+    part: &Part,
+    settings: &Settings,
+    sniffed: &Sniffed,
+    symbol: Option<&Symbol>,
+    evening: Option<i64>,
+) -> Result<Scan, FeedError> {
+    let times = Times { evening, ..sniffed.layout.times };
     let mut longest = 0;
     loop {
-        match scan_once(part, settings, sniffed, symbol, longest)? {
+        match scan_once(part, settings, sniffed, symbol, times, longest)? {
             Attempt::Done(scan) => return Ok(*scan),
             Attempt::LongerTimeOfDay(digits) => longest = digits,
         }
@@ -91,11 +115,12 @@ fn scan_once(
     settings: &Settings,
     sniffed: &Sniffed,
     symbol: Option<&Symbol>,
+    times: Times,
     longest: usize,
 ) -> Result<Attempt, FeedError> {
     let layout = &sniffed.layout;
     let known = Known {
-        times: layout.times,
+        times,
         date_orders: &sniffed.date_orders,
         zone: settings.zone.as_ref(),
         notation: settings.time_of_day,
@@ -132,7 +157,9 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                symbols.insert(&symbol);
+                if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
+                    symbols.insert(&symbol);
+                }
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
                     let differs = compared.observe(nanos, &symbol, &record);
@@ -157,6 +184,7 @@ fn scan_once(
         let path = part.to_string().into();
         return Err(match times.unknown_zone {
             Some(zone) => FeedError::UnknownZone { path, line, found, zone },
+            None if is_day_of_spreadsheet(&found) => FeedError::SpreadsheetDays { path, line, found },
             None => FeedError::NoTimes { path, line, found },
         });
     }
@@ -164,6 +192,7 @@ fn scan_once(
     Ok(Attempt::Done(Box::new(Scan {
         rows,
         times,
+        rises_and_falls: false,
         decimal,
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
         ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
@@ -175,6 +204,13 @@ fn scan_once(
         contradictions: judge.contradictions,
         damage: records.damage().found().map(str::to_owned),
     })))
+}
+
+/// Returns whether a text may be the number of a day from 1954 to 2064, as spreadsheets store it.
+fn is_day_of_spreadsheet(text: &str) -> bool {
+    let (day, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(fraction) && is_number(day) && day.len() == 5 && ("20000".."60000").contains(&day)
 }
 
 /// Judges whether the prices and sizes of a file are plausible.

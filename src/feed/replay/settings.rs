@@ -6,9 +6,9 @@ use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
 use super::extent::TimeRange;
-use super::layout::{LAYOUTS, Map};
+use super::layout::{LAYOUTS, Map, Role};
 use super::moment::MomentParser;
-use super::number::DecimalSign;
+use super::number::{DecimalSign, PriceNotation};
 use super::time::{DateOrder, DigitNotation};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub time_of_day: Option<DigitNotation>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
+    /// The notation of prices. `None` means that they are decimal numbers.
+    pub prices: Option<PriceNotation>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: Option<u8>,
     pub range: TimeRange,
@@ -71,6 +73,9 @@ impl Settings {
             let read = |text: &str| moments.parse(text).map_err(|error| fault(key, error.to_string()));
             text.as_deref().map(read).transpose()
         };
+        if config.map.leaves_out(Role::Time) {
+            return Err(fault("map", "`time=-` leaves a file without its times".to_owned()));
+        }
         let (from, to) = (moment("from", &config.from)?, moment("to", &config.to)?);
         if let (Some(from), Some(to)) = (from, to)
             && to <= from
@@ -85,6 +90,7 @@ impl Settings {
             time_of_day: config.time_of_day,
             decimal: config.decimal,
             price_scale,
+            prices: config.prices,
             encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
             range: TimeRange { from, to },
@@ -145,6 +151,7 @@ mod tests {
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
             ("map = { price = [\"1\", \"2\"] }", "`1` and `2` are several columns for one role"),
+            ("map = { time = \"-\" }", "feed.replay.map: `time=-` leaves a file without its times"),
             ("map = { prize = \"1\" }", "`prize` is not a role of a column; roles are "),
         ] {
             let error = settings(text).unwrap_err();

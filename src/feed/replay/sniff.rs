@@ -6,11 +6,15 @@ use encoding_rs::Encoding;
 
 use super::cells::Splitter;
 use super::container::{self, Part};
-use super::layout::{self, DateOrders, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
+use super::layout::{
+    self, DateOrders, Given, LAYOUTS, Layout, LayoutError, Recognized, Record, Role, normal,
+};
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
+use super::time::{self, DateOrder, Stamp};
 use super::unused_columns::{UnusedColumn, unused_columns};
+use super::zone_clues;
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
@@ -36,11 +40,15 @@ pub struct Sniffed {
     /// The symbol of all rows, if a line between the header and the first row names it.
     pub symbol: Option<String>,
     /// What was assumed of the columns.
-    pub assumed: Option<String>,
+    pub assumed: Vec<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
+    /// What the lines say about the zone of local times.
+    pub zone_clues: Vec<String>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
     pub minutes_between_rows: Option<i64>,
+    /// The time of the first row as it is written in the file, in nanoseconds since 1970; `None` if it is not known.
+    pub first_time: Option<i64>,
 }
 
 /// How the text of a file is divided into rows and cells.
@@ -97,6 +105,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             date_order: settings.date_order,
             decimal: settings.decimal,
             price_scale: settings.price_scale,
+            prices: settings.prices,
             path: &path,
             day: path::day(&path),
             has_free_comma: delimiter != b',',
@@ -110,6 +119,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             match layout::recognize(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
                     let text = Text {
+                        lines: &lines,
                         seen: &seen,
                         records: &records,
                         too_long: &too_long,
@@ -124,7 +134,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
                     let cells = records.iter().map(Vec::len).max().unwrap_or(0);
                     let is_better = failure.as_ref().is_none_or(|(most, _)| cells > *most);
                     if is_better && !needs_header {
-                        failure = Some((cells, feed_error(part, &seen, error)));
+                        failure = Some((cells, feed_error(part, &seen, delimiter, error)));
                     }
                 }
             }
@@ -153,6 +163,8 @@ fn has_runs_of_blanks(line: &[u8]) -> bool {
 
 /// The first lines of a file, split into cells.
 struct Text<'a> {
+    /// All lines, with comments.
+    lines: &'a [Seen],
     seen: &'a [&'a Seen],
     records: &'a [Record],
     /// The numbers of lines that are too long.
@@ -164,7 +176,7 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn sniffed(self, found: Recognized) -> Sniffed {
-        let Self { seen, records, too_long, encoding, delimiter, beside } = self;
+        let Self { lines, seen, records, too_long, encoding, delimiter, beside } = self;
         let header = found.header.map(|index| seen[index]);
         let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
         let mut names: Vec<String> = names.unwrap_or_default();
@@ -178,9 +190,21 @@ impl Text<'_> {
         let long = too_long.iter().copied().find(|line| *line > after_header);
         let first_row = rows.first().map(|seen| seen.number);
         let before_first_row = first_row.into_iter().chain(long).min().map(|line| line - 1);
+        let times = times(&found.layout, rows, delimiter);
+        let records = records.get(found.first_row..).unwrap_or_default();
+        let unused = unused_columns(&found.layout, &names, records);
+        let is_before_rows = |seen: &&Seen| {
+            first_row.is_some_and(|first| seen.number < first)
+                && header.is_none_or(|header| header.number != seen.number)
+        };
+        let in_lines = lines.iter().filter(is_before_rows);
+        let in_lines = in_lines.filter_map(|seen| zone_clues::in_a_line(seen.number, &excerpt(&seen.text)));
+        let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
-            unused: unused_columns(&found.layout, &names, records.get(found.first_row..).unwrap_or_default()),
-            minutes_between_rows: minutes_between(&found.layout, rows, delimiter),
+            zone_clues: in_lines.chain(in_columns).collect(),
+            minutes_between_rows: minutes_between(&times),
+            first_time: times.iter().flatten().next().copied().map(Stamp::nanos),
+            unused,
             dialect: Dialect {
                 encoding,
                 delimiter,
@@ -198,14 +222,15 @@ impl Text<'_> {
     }
 }
 
-fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64> {
+/// Returns the times of the first rows as they are written in the file.
+fn times(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Vec<Option<Stamp>> {
     let mut splitter = Splitter::new(delimiter);
-    let mut time = |seen: &&Seen| {
-        let stamp = layout.times.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
-        stamp.map(|stamp| stamp.nanos() / 60_000_000_000)
-    };
-    let times: Vec<i64> = rows.iter().filter_map(&mut time).collect();
-    times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
+    rows.iter().map(|seen| layout.times.stamp(&splitter.split(&seen.text, usize::MAX)).ok()).collect()
+}
+
+fn minutes_between(times: &[Option<Stamp>]) -> Option<i64> {
+    let minutes: Vec<i64> = times.iter().flatten().map(|time| time.nanos() / 60_000_000_000).collect();
+    minutes.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
 }
 
 /// The first lines of a file.
@@ -247,13 +272,22 @@ fn times_beside(part: &Part) -> Option<Part> {
 }
 
 /// Converts a layout error to a feed error, and adds the path and the line.
-fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
+fn feed_error(part: &Part, seen: &[&Seen], delimiter: u8, error: LayoutError) -> FeedError {
     let path = PathBuf::from(part.to_string());
     let at = |index: usize| {
         let seen = seen.get(index);
         (seen.map_or(1, |seen| seen.number), seen.map(|seen| excerpt(&seen.text)).unwrap_or_default())
     };
     match error {
+        LayoutError::NoTime(index)
+        | LayoutError::NoPrice(index)
+        | LayoutError::NoShape(index)
+        | LayoutError::Misfit(index, _)
+            if glued_header(seen, index, delimiter).is_some() =>
+        {
+            let found = glued_header(seen, index, delimiter).unwrap_or_default();
+            FeedError::GluedHeader { path, line: at(index).0, found }
+        }
         LayoutError::NoTime(index) => {
             let (line, found) = at(index);
             FeedError::NoTimeColumn { path, line, found }
@@ -271,6 +305,10 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
             FeedError::Misfit { path, line, layout, found }
         }
         LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
+        LayoutError::OtherLayout(index, layout, wanted) => {
+            FeedError::OtherLayout { path, line: at(index).0, layout, wanted }
+        }
+        LayoutError::DateOrder(found, order) => FeedError::DateOrder { path, found, order },
         LayoutError::NoTimeOfDay(column) => {
             let found = seen.iter().rev().map(|seen| excerpt(&seen.text)).next().unwrap_or_default();
             FeedError::NoTimeOfDay { path, column, found }
@@ -279,6 +317,20 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
         LayoutError::Fractions(found) => FeedError::Fractions { path, found },
         LayoutError::Unfit(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
     }
+}
+
+/// Returns the cell in which a header ends and a row begins, if a line lacks the line break between both.
+fn glued_header(seen: &[&Seen], index: usize, delimiter: u8) -> Option<String> {
+    let is_name = |text: &[u8]| Role::all().any(|role| role.names().any(|name| name == normal(text)));
+    let is_time =
+        |text: &[u8]| time::stamp(text, DateOrder::Mdy).or(time::stamp(text, DateOrder::Dmy)).is_some();
+    let is_both = |cell: &Vec<u8>| {
+        let digit = cell.iter().position(u8::is_ascii_digit).unwrap_or(0);
+        digit > 0 && is_name(&cell[..digit]) && is_time(&cell[digit..])
+    };
+    let cells = split(&seen.get(index)?.text, delimiter);
+    let glued = cells.iter().find(|cell| is_both(cell)).map(|cell| excerpt(cell));
+    glued.filter(|_| is_name(&cells[0]))
 }
 
 /// If a file is not a table, guesses its type from its first line. Returns `None` if the line may belong to a

@@ -7,15 +7,15 @@ use super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
-const INSTRUMENTS: &str = "scrip tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+const INSTRUMENTS: &str = "scrip scripname scripcode script base basecurrency baseasset tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
     sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
     instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
     mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
     股票代码 证券代码 合约代码 代码 股票名称 证券名称 名称 銘柄 銘柄コード 証券コード 종목 종목명 종목번호 тикер инструмент";
 
 /// Normalized names of columns that tell apart the contracts or series of one instrument.
-const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor delivery expiry expirydt expirydate expiration expirationdate expdate exdate expiredate maturity \
-    maturitydate strike strikepr strikeprice right optiontype optiontyp opttype putcall callput cp cpflag series \
+const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor delivery expiry expirydt expirydate expiration expirationdate expdate exdate exp expiredate maturity \
+    maturitydate strike strikepr strikeprice k iscall isput callflag putflag right optiontype optiontyp opttype putcall callput cp cpflag series \
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
 /// Parts of normalized names that mean a size.
@@ -25,6 +25,10 @@ const SIZES: &str =
 /// Parts of normalized names that mean another number than a size of a trade or a bar.
 const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
     money value outstanding float deliv change chg prev tick lotsize interest cap % min max step id usd eur";
+
+/// Normalized names of columns with a part of the volume.
+const PARTS_OF_SIZES: &str = "up down upvol downvol upvolume downvolume upticks downticks buyvol sellvol buyvolume sellvolume \
+    buysize sellsize buyqty sellqty buyquantity sellquantity volumebuy volumesell takerbuyvolume takersellvolume bidvolume askvolume";
 
 /// Normalized names of columns that give a zone or an offset from UTC.
 const ZONES: &str = "timezone tz zone tzone tzoffset utcoffset gmtoffset timezoneoffset offset zeitzone 时区";
@@ -42,6 +46,8 @@ pub enum Suspicion {
     Contract,
     /// A size. The role is the one that the layout lacks.
     Size(Role),
+    /// A part of the volume, such as the volume of buyers. The role is the one that the layout lacks.
+    PartOfSize(Role),
     /// A price of a bar. The role is the one that the layout lacks.
     BarPrice(Role),
     /// A fraction of a second.
@@ -55,22 +61,25 @@ impl Suspicion {
     pub fn of(column: &UnusedColumn, others: &[UnusedColumn], layout: &Layout) -> Option<Self> {
         let name = normal(column.name.as_bytes());
         let is_among = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
-        if is_among(CONTRACTS) {
+        // A month in words is one of a contract. A month in numbers may be a part of the date.
+        if is_among(CONTRACTS) || name == "month" && column.holds_words {
             return Some(Self::Contract);
         }
-        if !layout.has_name_column() && is_among(INSTRUMENTS) {
+        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
             return Some(Self::Instrument);
         }
-        if is_among(ZONES) {
+        if is_among(ZONES) || is_zone(&words(&column.name)) {
             return Some(Self::Zone);
         }
-        if words(&column.name)
-            .iter()
-            .any(|word| FRACTIONS.split_ascii_whitespace().any(|known| known == word))
-        {
+        let is_fraction = |word: &String| FRACTIONS.split_ascii_whitespace().any(|known| known == word);
+        // A longer number is a whole time.
+        if column.example.len() < 10 && words(&column.name).iter().any(is_fraction) {
             return Some(Self::PartOfTime);
         }
-        let size = missing_size(&layout.values).filter(|_| is_size(&name)).map(Self::Size);
+        let missing = missing_size(&layout.values);
+        let size = missing.filter(|_| is_size(&name) || words(&column.name).iter().any(|word| word == "vol"));
+        let part = missing.filter(|_| is_among(PARTS_OF_SIZES)).map(Self::PartOfSize);
+        let size = part.or(size.map(Self::Size));
         size.or_else(|| missing_bar_price(&column.name, others, layout).map(Self::BarPrice))
     }
 
@@ -86,6 +95,9 @@ impl Suspicion {
             Self::Instrument => ("name the instrument".to_owned(), map(Role::Symbol)),
             Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
             Self::Size(role) => ("hold sizes or their running total".to_owned(), map(role)),
+            Self::PartOfSize(role) => {
+                ("hold a part of the volume".to_owned(), format!("{}, which reads it alone", map(role)))
+            }
             Self::BarPrice(role) => (format!("hold the {role} of bars"), map(role)),
             Self::PartOfTime => (
                 "hold a part of the time".to_owned(),
@@ -103,6 +115,15 @@ pub fn means_volume(name: &str) -> bool {
     const VOLUMES: [&str; 8] = ["vol", "total", "cum", "acc", "wolumen", "umsatz", "成交量", "거래량"];
     let name = normal(name.as_bytes());
     VOLUMES.iter().any(|part| name.contains(part))
+}
+
+/// Returns whether the words of a column name mean a zone, an offset from UTC or daylight saving time.
+fn is_zone(words: &[String]) -> bool {
+    let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+    let is_offset = has(&["offset"]) && has(&["utc", "gmt", "tz", "zone", "minutes", "hours", "seconds"]);
+    has(&["timezone", "tz", "tzone", "dst", "isdst", "daylight"])
+        || has(&["time"]) && has(&["zone"])
+        || is_offset
 }
 
 /// Returns the role for the size of a trade, a bar or a quote; `None` if the layout has a column for it.
@@ -154,16 +175,18 @@ fn bar_price(name: &str) -> Option<Role> {
 
 /// Returns whether the name of a column with times may give their zone.
 pub fn names_a_zone(name: &str) -> bool {
-    const ZONES: [&str; 28] = [
-        "cet", "cest", "est", "edt", "et", "cst", "cdt", "ct", "mst", "pst", "pdt", "pt", "bst", "ist",
-        "jst", "kst", "hkt", "sgt", "msk", "aest", "eastern", "london", "york", "ny", "tokyo", "berlin",
-        "paris", "kolkata",
-    ];
     let is_utc = |word: &String| matches!(word.as_str(), "utc" | "gmt");
     let words = words(name);
     let has_brackets = name.contains('(') || name.contains('[');
     let names_utc = words.last().is_some_and(is_utc);
-    !names_utc && (has_brackets || words.iter().any(|word| ZONES.contains(&word.as_str())))
+    !names_utc && (has_brackets || words.iter().any(|word| is_word_of_a_zone(word)))
+}
+
+/// Returns whether a word in small letters is the abbreviation of a zone, or a place that stands for one.
+pub fn is_word_of_a_zone(word: &str) -> bool {
+    const ZONES: &str = "cet cest est edt et cst cdt ct mst pst pdt pt bst ist jst kst hkt sgt msk aest eastern central \
+        pacific london york ny tokyo berlin paris kolkata";
+    ZONES.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Splits a column name into words in lower case, at punctuation and before capital letters.
@@ -188,18 +211,23 @@ mod tests {
     use super::super::layout::{self, Given};
     use super::*;
 
+    fn column(name: &str, example: &str, holds_words: bool) -> UnusedColumn {
+        UnusedColumn {
+            index: 3,
+            name: name.to_owned(),
+            example: example.to_owned(),
+            holds_words,
+            tells_prices_apart: false,
+        }
+    }
+
     /// Returns what an unused column may hold, in a file with this header.
     fn suspicion(header: &str, name: &str) -> Option<Suspicion> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let row = header.split(',').map(|_| "1704292200").collect::<Vec<_>>().join(",");
         let given = Given { path: "AAPL.csv", ..Given::default() };
         let layout = layout::recognize(&[cells(header), cells(&row)], given).unwrap().layout;
-        let column = |name: &str| UnusedColumn {
-            index: 0,
-            name: name.to_owned(),
-            example: String::new(),
-            holds_words: false,
-        };
+        let column = |name: &str| column(name, "", false);
         let others: Vec<UnusedColumn> = header.split(',').chain([name]).map(column).collect();
         Suspicion::of(&column(name), &others, &layout)
     }
@@ -213,6 +241,16 @@ mod tests {
             ("time,symbol,price,size", "STRIKE_PR", Some(Suspicion::Contract)),
             ("time,price", "lastTradedQuantity", Some(Suspicion::Size(Role::Size))),
             ("time,price", "volume(quote)", None),
+            ("time,open,high,low,close", "vol_k", Some(Suspicion::Size(Role::Volume))),
+            ("time,open,high,low,close", "Up", Some(Suspicion::PartOfSize(Role::Volume))),
+            ("time,open,high,low,close", "Sell Volume", Some(Suspicion::PartOfSize(Role::Volume))),
+            ("time,open,high,low,close,volume", "Sell Volume", None),
+            ("time,price,size", "is_dst", Some(Suspicion::Zone)),
+            ("time,price,size", "utc_offset_minutes", Some(Suspicion::Zone)),
+            ("time,price,size", "Time Zone", Some(Suspicion::Zone)),
+            ("time,price,size", "offset", Some(Suspicion::Zone)),
+            ("time,price,size", "file offset", None),
+            ("time,price,size", "time of receipt", None),
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
             ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
@@ -220,6 +258,7 @@ mod tests {
             ("time,price,size", "items", None),
             ("time,price,size", "GMT Offset", Some(Suspicion::Zone)),
             ("time,open,close", "MaxPrice", Some(Suspicion::BarPrice(Role::High))),
+            ("time,open,close", "High of day", None),
             ("time,open,high,low,close", "Adj Close", None),
             ("time,price,size", "High price", None),
         ] {
@@ -229,6 +268,32 @@ mod tests {
             suspicion("time,bid,ask,Opening price,Low price", "High price"),
             Some(Suspicion::BarPrice(Role::High))
         );
+        assert_eq!(suspicion("time,bid,ask,Low price", "High price"), None);
+    }
+
+    #[test]
+    fn a_number_of_ten_digits_is_a_whole_time_and_a_shorter_one_may_be_a_part() {
+        let suspicion = |example: &str| {
+            let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+            let lines = [cells("time,price"), cells("1704292200,5")];
+            let layout =
+                layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+            Suspicion::of(&column("delay_ms", example, false), &[], &layout)
+        };
+
+        assert_eq!(suspicion("170429220"), Some(Suspicion::PartOfTime));
+        assert_eq!(suspicion("1704292200"), None);
+    }
+
+    #[test]
+    fn a_month_in_words_is_one_of_a_contract() {
+        let lines =
+            ["time,price", "1704292200,5"].map(|line| line.split(',').map(|cell| cell.into()).collect());
+        let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+
+        let suspicion = |holds_words| Suspicion::of(&column("month", "", holds_words), &[], &layout);
+        assert_eq!(suspicion(true), Some(Suspicion::Contract));
+        assert_eq!(suspicion(false), None);
     }
 
     #[test]
@@ -251,19 +316,12 @@ mod tests {
 
     #[test]
     fn a_warning_names_the_column_an_example_and_the_flag() {
-        let column = |name: &str, example: &str| UnusedColumn {
-            index: 3,
-            name: name.to_owned(),
-            example: example.to_owned(),
-            holds_words: true,
-        };
-
         assert_eq!(
-            Suspicion::Instrument.warning(&column("tic", "AAPL")),
+            Suspicion::Instrument.warning(&column("tic", "AAPL", true)),
             "column `tic` (AAPL) is not used, and may name the instrument (set it by --map symbol=tic)"
         );
         assert_eq!(
-            Suspicion::Size(Role::Volume).warning(&column("Trade Qty", "")),
+            Suspicion::Size(Role::Volume).warning(&column("Trade Qty", "", true)),
             "column `Trade Qty` is not used, and may hold sizes or their running total (set it by --map volume=3)"
         );
     }

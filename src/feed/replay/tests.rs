@@ -109,6 +109,26 @@ fn files_of_two_instruments_never_get_one_symbol_from_their_names() {
 }
 
 #[test]
+fn files_whose_names_differ_in_a_number_are_parts_only_if_their_times_do_not_overlap() {
+    let (row, later) =
+        ("time,price\n1704292201,5\n1704292202,5\n", "time,price\n1704292202,5\n1704292203,5\n");
+    let (_folder, config) = files(&[("ES_1.csv", row), ("ES_2.csv", row)]);
+    let text = opened(&config).unwrap_err().to_string();
+    assert!(text.contains("ES_2.csv: its name gives the symbol `ES`, and so does "), "{text}");
+
+    let (_folder, config) = files(&[("ES_1.csv", row), ("ES_2.csv", later)]);
+    assert_eq!(replayed(&config).len(), 4);
+
+    let (_folder, config) = files(&[("CL_202403.csv", row), ("CL_202404.csv", row)]);
+    assert_eq!(replayed(&config)[..2], ["CL_202403 2024-01-03T14:30:01Z", "CL_202404 2024-01-03T14:30:01Z"]);
+
+    // The number is the length of the bars in minutes.
+    let bars = |length: i64| format!("time,close\n1704292200,5\n{},5\n", 1_704_292_200 + 60 * length);
+    let (_folder, config) = files(&[("KO 15.csv", &bars(15)), ("KO 60.csv", &bars(60))]);
+    assert_eq!(replayed(&config).len(), 4);
+}
+
+#[test]
 fn a_configured_symbol_applies_to_files_without_a_symbol_column() {
     let (_folder, config) = files(&[
         ("x.csv", "time,price\n1704292201,5\n"),

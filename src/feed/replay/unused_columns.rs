@@ -1,7 +1,12 @@
 //! The columns of a file that no role uses.
 
-use super::layout::{Layout, Record, is_word};
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+
+use super::layout::{Layout, Record, Role, is_word};
 use crate::feed::printable::excerpt;
+use crate::market::Price;
 
 /// A column that no role uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +19,12 @@ pub struct UnusedColumn {
     pub example: String,
     /// Whether the first rows have words or codes in the column, i.e. no numbers and no times.
     pub holds_words: bool,
+    /// Whether the first rows with one word in the column have far higher prices than those with another word.
+    pub tells_prices_apart: bool,
 }
+
+/// Words tell prices apart if the prices with one word are at least this many quarters of those with another word.
+const APART_IN_QUARTERS: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
 
 impl UnusedColumn {
     /// Returns how the flag `--map` can name the column: by its name, or by its number if the name has
@@ -39,13 +49,66 @@ pub fn unused_columns(layout: &Layout, names: &[String], rows: &[Record]) -> Vec
         let mut values = cells.filter(|cell| !cell.is_empty());
         let holds_words = values.clone().all(is_word);
         let example = values.next().map(excerpt).unwrap_or_default();
-        UnusedColumn { index, name: column_name(names, index), holds_words, example }
+        let tells_prices_apart = holds_words && tells_prices_apart(layout, rows, index);
+        UnusedColumn { index, name: column_name(names, index), holds_words, tells_prices_apart, example }
     });
     let has_a_name = |index: usize| names.get(index).is_some_and(|name| !name.is_empty());
     unused.filter(|column| has_a_name(column.index) || !column.example.is_empty()).collect()
 }
 
+/// Returns whether the prices of two words in a column are far apart.
+fn tells_prices_apart(layout: &Layout, rows: &[Record], index: usize) -> bool {
+    let is_price = |role: Role| [Role::Price, Role::Bid, Role::Ask, Role::Close].contains(&role);
+    let Some((_, price)) = layout.uses().find(|(role, _)| is_price(*role)) else { return false };
+    let mut ranges: HashMap<&[u8], (Decimal, Decimal)> = HashMap::new();
+    for row in rows {
+        let price = row.get(price).and_then(|cell| layout.numbers.price(cell).ok().flatten());
+        let (Some(word), Some(Price(price))) = (row.get(index), price) else { continue };
+        let (least, most) = ranges.entry(word.trim_ascii()).or_insert((price, price));
+        (*least, *most) = (price.min(*least), price.max(*most));
+    }
+    let mut ranges: Vec<(Decimal, Decimal)> =
+        ranges.into_values().filter(|(least, _)| *least > Decimal::ZERO).collect();
+    ranges.sort();
+    let highest_before =
+        |before: &[(Decimal, Decimal)]| before.iter().map(|(_, most)| *most).max().unwrap_or_default();
+    (1..ranges.len()).any(|next| {
+        let (before, least) = (highest_before(&ranges[..next]), ranges[next].0);
+        least
+            .checked_mul(Decimal::from(4))
+            .zip(before.checked_mul(APART_IN_QUARTERS))
+            .is_some_and(|(now, before)| now >= before)
+    })
+}
+
 /// Returns the name of a column in the header. If the column has no name, returns its number.
 pub fn column_name(names: &[String], index: usize) -> String {
     names.get(index).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| index.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{self, Given};
+    use super::*;
+
+    /// Returns whether the words in the third column tell prices apart. A row is a price and a word.
+    fn tells_apart(rows: &[(&str, &str)]) -> bool {
+        let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+        let rows: Vec<Record> =
+            rows.iter().map(|(price, word)| cells(&format!("1704292200,{price},{word}"))).collect();
+        let lines = [&[cells("time,price,of")][..], &rows].concat();
+        let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+        let names = ["time", "price", "of"].map(str::to_owned);
+        unused_columns(&layout, &names, &rows)[0].tells_prices_apart
+    }
+
+    #[test]
+    fn words_tell_prices_apart_from_five_quarters_on() {
+        assert!(tells_apart(&[("100", "A"), ("125", "B")]));
+        assert!(!tells_apart(&[("100", "A"), ("124.99", "B")]));
+        assert!(tells_apart(&[("125", "B"), ("80", "A"), ("100", "A")]));
+        assert!(!tells_apart(&[("100", "A"), ("125", "B"), ("110", "A"), ("105", "B")]));
+        assert!(!tells_apart(&[("100", "A"), ("125", "A")]));
+        assert!(!tells_apart(&[("100", "1"), ("125", "2")]));
+    }
 }

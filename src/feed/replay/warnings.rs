@@ -5,7 +5,7 @@ use super::number::DecimalSign;
 use super::path;
 use super::plan::Plan;
 use super::price_jumps::PriceJump;
-use super::reading::{Order, Precision, Read};
+use super::reading::Precision;
 use super::settings::Settings;
 use super::suspicion::{self, Suspicion};
 use crate::market::Time;
@@ -29,7 +29,8 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
     ];
     let numbers =
         [decimal_sign(plan), lean_scale(plan), running_total(plan), price_jump(plan), bars_of_quotes(plan)];
-    suspicions(plan).chain(times.into_iter().chain(numbers).flatten()).chain(plan.assumed.clone()).collect()
+    let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
+    suspicions(plan).chain(zone_clues(plan)).chain(found).chain(plan.assumed.iter().cloned()).collect()
 }
 
 fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
@@ -38,7 +39,7 @@ fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
     let is_open = |suspicion: &Suspicion| match suspicion {
         Suspicion::Instrument => !layout.has_name_column() && symbol.is_none(),
         Suspicion::Contract => symbol.is_none(),
-        Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
+        Suspicion::Size(_) | Suspicion::PartOfSize(_) | Suspicion::BarPrice(_) => true,
         Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
         Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
     };
@@ -48,11 +49,38 @@ fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
     })
 }
 
+/// Returns what the first lines say about the zone of local times, unless the zone is configured.
+fn zone_clues(plan: &Plan) -> impl Iterator<Item = String> {
+    let is_open = plan.scan.times.has_local_times && plan.settings.zone.is_none();
+    plan.zone_clues.iter().filter(move |_| is_open).cloned()
+}
+
+/// Returns a warning if a word of the file's name is taken for an exchange, a broker or a vendor.
+fn source_in_name(plan: &Plan) -> Option<String> {
+    let (symbol, path) = (plan.symbol_in_name()?, plan.part.virtual_path());
+    let source = path::source_beside(&path, symbol)?;
+    Some(format!(
+        "`{source}` in the file's name is taken for a source, and `{symbol}` for the symbol (set it by --symbol)"
+    ))
+}
+
+/// Returns a warning if a month in the file's name is taken for the month of a contract.
+fn month_in_name(plan: &Plan) -> Option<String> {
+    let (symbol, path) = (plan.symbol_in_name()?, plan.part.virtual_path());
+    let (first, _) = plan.scan.times.span?;
+    let month =
+        path::month_of_contract(&path, first.as_nanos()).filter(|month| symbol.as_str().ends_with(month))?;
+    Some(format!(
+        "the rows begin before the month {month} in the file's name, which is taken for the month of a contract (set the \
+         symbol by --symbol)"
+    ))
+}
+
 /// Returns the day that all times have because the file's path names it.
 fn day_in_path(plan: &Plan) -> Option<i64> {
     match plan.layout.times.columns {
         TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(day),
-        TimeColumns::One(_) | TimeColumns::Two { .. } => None,
+        TimeColumns::One(_) | TimeColumns::Two { .. } | TimeColumns::Parts(_) => None,
     }
 }
 
@@ -79,12 +107,9 @@ fn zone_in_name(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Returns a warning if the times of day fall and rise in a file of one symbol, within a date.
+/// Returns a warning if the times of day of one symbol fall and rise within a date.
 fn falling_times(plan: &Plan) -> Option<String> {
-    let Read { order, times, .. } = &plan.scan.times;
-    let is_of_one = day_in_path(plan).is_some()
-        || matches!(times.columns, TimeColumns::Two { .. }) && plan.symbol.is_some();
-    (is_of_one && *order == Order::Unsorted).then(|| {
+    plan.scan.rises_and_falls.then(|| {
         "the times of day fall and rise, but all are read as times of their date (a session may begin on the evening \
          before, or hours may lack AM and PM)"
             .to_owned()

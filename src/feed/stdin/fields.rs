@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-/// A field of a market frame, which is a trade, a quote or a bar.
+/// A field of a market frame, which is a trade, a quote, a bar or a status.
 #[derive(Clone, Copy, Debug)]
 pub enum Field {
     Type,
@@ -27,6 +27,8 @@ pub enum Field {
     Low,
     Close,
     Volume,
+    Status,
+    Reason,
 }
 
 /// The unparsed fields of an input line. The parser removes each field that it reads into the event. Once the
@@ -39,7 +41,7 @@ pub struct Fields<'a> {
 }
 
 impl Field {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Type,
         Self::Seq,
         Self::Symbol,
@@ -56,6 +58,8 @@ impl Field {
         Self::Low,
         Self::Close,
         Self::Volume,
+        Self::Status,
+        Self::Reason,
     ];
 
     /// Returns the name of the field.
@@ -77,6 +81,8 @@ impl Field {
             Self::Low => "low",
             Self::Close => "close",
             Self::Volume => "volume",
+            Self::Status => "status",
+            Self::Reason => "reason",
         }
     }
 

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use super::fields::{Field, Fields};
 use super::line_error::{LineError, found};
 use crate::feed::replay;
-use crate::market::{Bar, Event, Payload, Price, Quote, Size, Time, Trade};
+use crate::market::{Bar, Event, Payload, Price, Quote, Size, Time, Trade, TradingState, TradingStatus};
 
-/// The values of `type` in server frames that are not a trade, a quote or a bar.
+/// The values of `type` in server frames that are not events.
 const OTHER_FRAMES: [&str; 12] = [
     "subscribed",
     "unsubscribed",
@@ -38,7 +38,7 @@ pub struct EventLine<'a> {
     pub left: Fields<'a>,
 }
 
-/// Parses a line. Returns `None` for a blank line, and for a server frame other than a trade, quote or bar.
+/// Parses a line. Returns `None` for a blank line, and for a server frame that is not an event.
 ///
 /// If the line has no time, the event gets the time that `now` returns. If a byte order mark precedes the
 /// JSON object, the mark is ignored. Joined files contain such marks between lines.
@@ -54,7 +54,7 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
     let mut left: Fields = serde_json::from_slice(line).map_err(|error| LineError::json(line, &error))?;
     // Discards the `seq` of a market frame, because the bus gives the event a new `seq`.
     left.take(Field::Seq);
-    let r#type = required(Field::Type, &mut left, "a line is a trade, a quote or a bar")?;
+    let r#type = required(Field::Type, &mut left, "a line is a trade, a quote, a bar or a status")?;
     let (kind, form) = match &*text(Field::Type, r#type, "\"trade\"")? {
         "trade" => ("trade", "a trade has symbol and price, and may have time and size"),
         "quote" => {
@@ -63,6 +63,7 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
         "bar" => {
             ("bar", "a bar has symbol and close, and may have time, interval, open, high, low and volume")
         }
+        "status" => ("status", "a status has symbol and status, and may have time and reason"),
         other if OTHER_FRAMES.contains(&other) => return Ok(None),
         other => return Err(LineError::Type(found(other))),
     };
@@ -85,7 +86,7 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
             }
             Payload::Quote(quote)
         }
-        _ => Payload::Bar(Bar {
+        "bar" => Payload::Bar(Bar {
             interval: optional(Field::Interval, &mut left, |field, value| {
                 Ok(text(field, value, "\"1m\"")?.parse()?)
             })?,
@@ -94,6 +95,10 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
             low: optional(Field::Low, &mut left, price)?,
             close: price(Field::Close, required(Field::Close, &mut left, form)?)?,
             volume: optional(Field::Volume, &mut left, size)?,
+        }),
+        _ => Payload::Status(TradingStatus {
+            state: state(required(Field::Status, &mut left, form)?)?,
+            reason: optional(Field::Reason, &mut left, reason)?,
         }),
     };
     let time = left.take(Field::Time).map_or_else(|| Ok(now()), time)?;
@@ -127,6 +132,20 @@ fn price(field: Field, value: &RawValue) -> Result<Price, LineError> {
 
 fn size(field: Field, value: &RawValue) -> Result<Size, LineError> {
     value.get().parse().map_err(|fault| LineError::number(field, value.get(), fault))
+}
+
+fn state(value: &RawValue) -> Result<TradingState, LineError> {
+    let name = text(Field::Status, value, "\"halted\"")?;
+    let state = [TradingState::Trading, TradingState::Halted].into_iter().find(|state| state.name() == name);
+    state.ok_or_else(|| LineError::Status(found(&name)))
+}
+
+fn reason(field: Field, value: &RawValue) -> Result<Box<str>, LineError> {
+    let reason = text(field, value, "\"volatility\"")?;
+    if reason.chars().any(char::is_control) || reason.len() > TradingStatus::MAX_REASON_BYTES {
+        return Err(LineError::Reason(found(&reason)));
+    }
+    Ok(reason.into())
 }
 
 /// Parses an RFC 3339 text or a Unix time. The magnitude of a Unix time determines its unit.
@@ -178,6 +197,39 @@ mod tests {
             (trade.price.to_string(), trade.size.unwrap().to_string()),
             ("184.250".into(), "100".into())
         );
+    }
+
+    #[test]
+    fn a_status_says_whether_trading_goes_on_and_may_say_why() {
+        let halt =
+            event(r#"{"type":"status","symbol":"A","status":"halted","reason":"news \u2013 pending"}"#);
+        let reason = Some("news – pending".into());
+        assert_eq!(halt.payload, Payload::Status(TradingStatus { state: TradingState::Halted, reason }));
+
+        let trading = event(r#"{"type":"status","symbol":"A","seq":3,"status":"trading"}"#);
+        let status = TradingStatus { state: TradingState::Trading, reason: None };
+        assert_eq!(trading.payload, Payload::Status(status));
+    }
+
+    #[test]
+    fn a_status_with_a_wrong_value_is_an_error_that_names_the_right_ones() {
+        let status = |rest: &str| fault(&format!(r#"{{"type":"status","symbol":"A"{rest}}}"#));
+
+        assert!(status("").starts_with("missing field `status`; a status has symbol and status"));
+        assert_eq!(
+            status(r#","status":"Halt""#),
+            "status: `Halt` is not a status; statuses are halted and trading"
+        );
+        assert!(status(r#","status":1"#).contains("e.g. \"halted\""));
+        let longest = "é".repeat(32);
+        assert!(
+            parsed(&format!(r#"{{"type":"status","symbol":"A","status":"halted","reason":"{longest}"}}"#))
+                .is_ok()
+        );
+        for reason in [&format!("{longest}s")[..], r"a\nb"] {
+            let fault = status(&format!(r#","status":"halted","reason":"{reason}""#));
+            assert!(fault.starts_with("reason: `") && fault.ends_with("at most 64 bytes"), "{fault}");
+        }
     }
 
     #[test]
@@ -272,7 +324,10 @@ mod tests {
             ),
             (r#"{"type":"trade","price":1}"#, "missing field `symbol`; a trade has symbol and price"),
             (r#"{"type":"bar","symbol":"A","open":1}"#, "missing field `close`; a bar has symbol and close"),
-            (r#"{"symbol":"A","price":1}"#, "missing field `type`; a line is a trade, a quote or a bar"),
+            (
+                r#"{"symbol":"A","price":1}"#,
+                "missing field `type`; a line is a trade, a quote, a bar or a status",
+            ),
             (r#"{"type":null}"#, "missing field `type`"),
             (
                 r#"{"type":"trade","symbol":"A","p":1,"q":5}"#,
@@ -284,7 +339,7 @@ mod tests {
             ),
             (
                 r#"{"stream":"a@trade","data":{"type":"trade","symbol":"A","price":1}}"#,
-                "missing field `type`; a line is a trade, a quote or a bar; if the event is inside `data`, write only what is inside",
+                "missing field `type`; a line is a trade, a quote, a bar or a status; if the event is inside `data`, write only what is inside",
             ),
             (
                 r#"{"type":"trade","symbol":"A","price":"1"}"#,
@@ -315,7 +370,7 @@ mod tests {
             ),
             (
                 r#"{"type":"tick","symbol":"A"}"#,
-                "`tick` is not a type of event; types are trade, quote and bar",
+                "`tick` is not a type of event; types are trade, quote, bar and status",
             ),
             (r#"{"type":"trade","symbol":"A","price":1,"price":2}"#, "duplicate field `price` at column 49"),
         ] {

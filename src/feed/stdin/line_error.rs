@@ -28,10 +28,14 @@ pub enum LineError {
     Missing { field: &'static str, form: &'static str, rest: String },
     #[error("missing field `bid` or `ask`; a quote has a bid or an ask, or both")]
     EmptyQuote,
-    #[error("`{0}` is not a type of event; types are trade, quote and bar")]
+    #[error("`{0}` is not a type of event; types are trade, quote, bar and status")]
     Type(String),
     #[error("{field}: `{found}` is not text: write it in quotes, e.g. {example}")]
     NoText { field: &'static str, found: String, example: &'static str },
+    #[error("status: `{0}` is not a status; statuses are halted and trading")]
+    Status(String),
+    #[error("reason: `{0}` is not a reason; a reason has no control characters, and at most 64 bytes")]
+    Reason(String),
     #[error(transparent)]
     Symbol(#[from] SymbolError),
     #[error(

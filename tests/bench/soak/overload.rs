@@ -9,7 +9,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::simulated::{Config, Instrument, Profile, Simulation};
 use tickerplant::market::Payload;
 
 use crate::canary::{HEAD_START, spread};
@@ -143,11 +143,13 @@ fn overload(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
 fn predict_events(rate: u32, published: &mut PublishedEvents) -> io::Result<()> {
     let named = |symbol| name(symbol).parse().map(Instrument::named).map_err(io::Error::other);
     let config = Config {
+        profile: Profile::Gbm,
         rate: NonZeroU32::new(rate).expect("the rate is not zero"),
         symbols: (0..SYMBOLS).map(named).collect::<io::Result<_>>()?,
+        seed: Some(server_under_test::SEED),
         ..Config::default()
     };
-    let walk = Walk::new(&config).map_err(io::Error::other)?;
+    let walk = Simulation::new(&config).map_err(io::Error::other)?;
     let count = (rate * PREDICTED_SECONDS) as usize;
     for (seq, event) in (1..).zip(walk.take(count)) {
         let symbol = usize::from_str_radix(event.symbol.as_str(), 16).map_err(io::Error::other)?;

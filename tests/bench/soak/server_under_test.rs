@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 use crate::process::Server;
 
+/// The seed of every simulated feed.
+pub const SEED: u64 = 42;
+
 /// The settings of a server: its feed, its cores and its environment.
 pub struct ServerSettings {
     pub symbols: usize,
@@ -21,6 +24,7 @@ impl ServerSettings {
         let symbols: Vec<_> = (0..self.symbols).map(name).collect();
         let mut command = command(self.cores.as_deref());
         command.args(["--symbols", &symbols.join(","), "--rate", &self.rate.to_string()]);
+        command.args(["--profile", "gbm", "--seed", &SEED.to_string()]);
         command.envs(self.environment.iter().copied());
         Server::start(&mut command)
     }

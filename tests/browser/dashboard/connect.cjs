@@ -1,7 +1,7 @@
 // Checks of the panel "Connect your own": its lines work as they stand.
 
 const assert = require("node:assert/strict");
-const { spawn } = require("node:child_process");
+const { spawn, spawnSync } = require("node:child_process");
 const { createServer } = require("node:http");
 const { withToken } = require("../support.cjs");
 const { noFaults, open, row, status, withServer } = require("./page.cjs");
@@ -13,16 +13,27 @@ async function snippets(page) {
   return Object.fromEntries(await sections.evaluateAll((all) => all.map((one) => [one.dataset.title, one.querySelector("code").textContent])));
 }
 
-/** Runs a command line until it has written this text. */
-function writes(command, text) {
-  const child = spawn("bash", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "pipe"] });
+/** The lines that are commands, and how a person runs them. */
+const COMMANDS = {
+  Python: (lines) => ["python3", "-u", "-c", lines],
+  curl: (lines) => ["bash", "-c", `exec ${lines}`],
+  websocat: (lines) => ["bash", "-c", `exec ${lines}`],
+};
+
+const isInstalled = (program) => spawnSync("bash", ["-c", `command -v ${program}`]).status === 0;
+
+/** Runs a command until it has written something. */
+function writes([program, ...options], expected) {
+  const child = spawn(program, options, { stdio: ["pipe", "pipe", "pipe"] });
   return new Promise((resolve, reject) => {
     let written = "";
     child.stdout.on("data", (data) => {
       written += data;
-      if (written.includes(text)) resolve();
+      if (expected.test(written)) resolve();
     });
-    child.on("exit", () => reject(new Error(`the command ended: ${written}`)));
+    child.stderr.on("data", (data) => { written += data; });
+    child.on("error", reject);
+    child.on("exit", () => reject(new Error(`${program} ended: ${written}`)));
   }).finally(() => child.kill());
 }
 
@@ -33,30 +44,53 @@ async function serveEmptyPage() {
   return server;
 }
 
+/** Runs all lines, until each has shown a trade of this symbol. */
+async function run(browser, lines, symbol) {
+  assert.deepEqual(Object.keys(lines), ["JavaScript", "Python", "curl", "websocat", "EventSource"]);
+  // As Python and JSON write it.
+  const name = JSON.stringify(symbol).slice(1, -1).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const trade = new RegExp(`["']type["']: ?["']trade["'], ?["']symbol["']: ?["']${name}["']`);
+  for (const [title, command] of Object.entries(COMMANDS)) {
+    if (title === "websocat" && !isInstalled(title)) console.log("skipped: websocat is not installed");
+    else await writes(command(lines[title]), trade);
+  }
+  // The other lines run in a page of another origin.
+  const other = await serveEmptyPage();
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${other.address().port}/`);
+  for (const title of ["JavaScript", "EventSource"]) {
+    const seen = page.waitForEvent("console", async (line) => {
+      const event = await line.args()[0].jsonValue();
+      return event.type === "trade" && event.symbol === symbol;
+    });
+    await page.addScriptTag({ type: "module", content: lines[title] });
+    await seen;
+    await page.reload();
+  }
+  await page.close();
+  other.close();
+}
+
 module.exports = {
   "the lines for other programs work for the present watchlist": (browser) => withServer(["--feed", "simulated"], async (address) => {
     const page = await open(browser, address, "?symbols=AAPL,MSFT");
     await row(page, "AAPL").waitFor();
     const lines = await snippets(page);
-    assert.deepEqual(Object.keys(lines), ["JavaScript", "Python", "curl", "websocat", "EventSource"]);
     for (const text of Object.values(lines)) assert.ok(text.includes(address) && /AAPL.*MSFT/.test(text), text);
-    await writes(lines.curl, '"type":"trade","symbol":"MSFT"');
-
-    // The JavaScript lines and the EventSource run in a page of another origin.
-    const other = await serveEmptyPage();
-    const stranger = await browser.newPage();
-    const logged = [];
-    stranger.on("console", (line) => logged.push(line.text()));
-    await stranger.goto(`http://127.0.0.1:${other.address().port}/`);
-    for (const title of ["JavaScript", "EventSource"]) {
-      logged.length = 0;
-      const seen = stranger.waitForEvent("console");
-      await stranger.addScriptTag({ type: "module", content: lines[title] });
-      await seen;
-      assert.match(logged[0], /AAPL|MSFT|Object/, title);
-    }
-    other.close();
+    await run(browser, lines, "MSFT");
     noFaults(page, address);
+  }),
+
+  "the lines work for symbols that an address has to encode": (browser) => withServer(["--feed", "stdin"], async (address, server) => {
+    const symbol = "Ü^=+1";
+    const ticks = setInterval(() => server.stdin.write(JSON.stringify({ type: "trade", symbol, price: 1 }) + "\n"), 100);
+    try {
+      const page = await open(browser, address, `?symbols=BRK/B,${encodeURIComponent(symbol)}`);
+      await page.locator(".row .last", { hasText: "1.00" }).waitFor();
+      await run(browser, await snippets(page), symbol);
+    } finally {
+      clearInterval(ticks);
+    }
   }),
 
   "the lines are copied, and name the token where the server asks for one": (browser) => withServer(withToken('subscribe = ["*"]'), async (address) => {
@@ -69,6 +103,7 @@ module.exports = {
     await page.getByRole("button", { name: "Copy the curl lines" }).click();
     await page.getByText("Copied").waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), lines.curl);
-    await writes(lines.curl.replace("TOKEN", "secret"), '"type":"trade","symbol":"AAPL"');
+    const own = Object.entries(lines).map(([title, text]) => [title, text.replace("TOKEN", "secret")]);
+    await run(browser, Object.fromEntries(own), "AAPL");
   }),
 };

@@ -43,7 +43,7 @@ module.exports = {
       assert.ok(frames.filter(({ resumed }) => resumed).length >= 3);
       noFaults(page, `127.0.0.1:${proxy.port}`);
     } finally {
-      proxy.close();
+      proxy.stop();
     }
   }),
 
@@ -64,7 +64,7 @@ module.exports = {
       await page.waitForFunction((text) => document.querySelector('.row[data-symbol="AAPL"] .last').textContent !== text, before);
       noFaults(page, `127.0.0.1:${proxy.port}`);
     } finally {
-      proxy.close();
+      proxy.stop();
       first.server.kill("SIGKILL");
       second.server.kill("SIGKILL");
     }
@@ -80,7 +80,7 @@ module.exports = {
       await page.waitForFunction((text) => document.querySelector('.row[data-symbol="AAPL"] .last').textContent !== text, before);
       noFaults(page, `127.0.0.1:${proxy.port}`);
     } finally {
-      proxy.close();
+      proxy.stop();
     }
   }),
 

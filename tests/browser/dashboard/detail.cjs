@@ -81,4 +81,13 @@ module.exports = {
     await reads(value(page, "volume"), bar.volume.toLocaleString("en-US"));
     noFaults(page, address);
   }),
+
+  "a symbol without trades has no list of trades": (browser) => withServer(["--feed", "replay", "feeds/bars-1m.csv", "--paused"], async (address) => {
+    await control(address, { action: "step", events: 20 });
+    const page = await open(browser, address, "?symbols=*&symbol=AAPL&interval=1m");
+    const { bars } = await ask(address, "bars/AAPL?interval=1m&limit=1");
+    await reads(page.locator('.legend [data-value="close"]'), price(bars[0].close));
+    assert.equal(await page.getByRole("list", { name: "Last trades" }).isVisible(), false);
+    noFaults(page, address);
+  }),
 };

@@ -57,6 +57,21 @@ module.exports = {
     await page.getByRole("alert").filter({ hasText: "`noon` is not a time" }).waitFor();
   }),
 
+  "in a later lap of a loop, the scrubber is where the feed is in its file": (browser) => withServer([...PAUSED, "--loop"], async (address) => {
+    const page = await open(browser, address);
+    await status(page, "Paused");
+    const { rows } = await ask(address, "feed");
+    await control(address, { action: "step", events: rows + 600 });
+    // The feed tells the place in the file. The clock shows the market time, which is a day later.
+    const { first, last, position } = await ask(address, "feed");
+    const [from, to, at] = [first, last, position].map((time) => Date.parse(time));
+    const later = new Date(at + 86_400_000).toISOString().slice(0, 19).replace("T", " ");
+    await page.waitForFunction((text) => document.querySelector(".clock").textContent.startsWith(text), later);
+    const place = await page.getByLabel("Market time", { exact: true }).evaluate(({ value, min, max }) => (value - min) / (max - min));
+    assert.ok(Math.abs(place - (at - from) / (to - from)) < 0.01, String(place));
+    noFaults(page, address);
+  }),
+
   "loop is switched on and off": (browser) => withServer(PAUSED, async (address) => {
     const page = await open(browser, address);
     await page.getByLabel("Loop").check();

@@ -5,7 +5,7 @@ const { ask, control } = require("../support.cjs");
 const { noFaults, open, row, status, withServer } = require("./page.cjs");
 
 const FOLDER = process.env.UPDATE_PICTURES ? "docs/pictures" : "target/browser/pictures";
-const FEED = ["--feed", "simulated", "--rate", "20"];
+const FEED = ["--feed", "simulated", "--seed", "7", "--start", "2026-01-05T14:30:00Z"];
 
 /** What each picture shows: the size of the page, its look and its address. */
 const PICTURES = [

@@ -24,7 +24,7 @@ fn every_frame_has_the_form_of_its_schema_and_every_property_occurs_in_a_frame()
         .unwrap();
 
     let frames = check.names("Frame");
-    assert_eq!(frames.len(), 15, "{frames:?}");
+    assert_eq!(frames.len(), 16, "{frames:?}");
     assert_eq!(check.missing(frames), [""; 0]);
 }
 

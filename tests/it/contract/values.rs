@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use tickerplant::encoding::{Body, Encoding, Snapshot, Value};
 use tickerplant::market::{
     Bar, Day, Event, FeedKind, FeedState, Interval, Kind, Payload, Price, Quote, Size, Symbol, Time, Trade,
+    TradingState, TradingStatus,
 };
 use tickerplant::wire::{
     CommandId, Delivery, ErrorCode, ErrorReply, FeedFields, FeedInfo, GapReason, Message, Owner, Reply,
@@ -38,6 +39,7 @@ fn payload() -> impl Strategy<Value = Payload> {
         Kind::Trade => trade().prop_map(Payload::Trade).boxed(),
         Kind::Quote => quote().boxed(),
         Kind::Bar => bar().prop_map(Payload::Bar).boxed(),
+        Kind::Status => status().prop_map(Payload::Status).boxed(),
     });
     Union::new(kinds)
 }
@@ -59,6 +61,12 @@ fn bar() -> impl Strategy<Value = Bar> {
     )
 }
 
+fn status() -> impl Strategy<Value = TradingStatus> {
+    let state = prop_oneof![Just(TradingState::Trading), Just(TradingState::Halted)];
+    let reason = option::of(r#"[a-z"\\\\–]{0,16}"#.prop_map(String::into_boxed_str));
+    (state, reason).prop_map(|(state, reason)| TradingStatus { state, reason })
+}
+
 /// Returns a strategy for a snapshot. The day is computed from one to three events.
 fn snapshot() -> impl Strategy<Value = String> {
     let of_kind = |payload: BoxedStrategy<Payload>| option::of((seq(), time(), payload));
@@ -68,7 +76,9 @@ fn snapshot() -> impl Strategy<Value = String> {
         of_kind(bar().prop_map(Payload::Bar).boxed()),
     );
     let folded = proptest::collection::vec((time(), trade()), 0..3);
-    (seq(), symbol(), latest, folded).prop_map(|(seq, symbol, (trade, quote, bar), folded)| {
+    let halt = option::of(status())
+        .prop_map(|status| status.map(|status| TradingStatus { state: TradingState::Halted, ..status }));
+    (seq(), symbol(), latest, halt, folded).prop_map(|(seq, symbol, (trade, quote, bar), halt, folded)| {
         let mut day = None;
         for (time, trade) in &folded {
             Day::fold_trade(&mut day, *time, trade);
@@ -77,7 +87,8 @@ fn snapshot() -> impl Strategy<Value = String> {
             latest.map(|(seq, time, payload)| (seq, Event { symbol: symbol.clone(), time, payload }))
         });
         let latest = array::from_fn(|kind| events[kind].as_ref().map(|(seq, event)| (*seq, event)));
-        encoded(&Value::Snapshot(&Snapshot { seq, symbol: &symbol, latest, day: day.as_ref() }))
+        let (halt, day) = (halt.as_ref(), day.as_ref());
+        encoded(&Value::Snapshot(&Snapshot { seq, symbol: &symbol, latest, halt, day }))
     })
 }
 

@@ -46,7 +46,9 @@ async fn each_example_of_curl_prints_what_the_document_shows() {
         return;
     }
     // A second shard could be a moment behind the first one.
-    let server = ServerProcess::configured(&["--feed", "simulated"], &[("server.shards", "1")]).await;
+    let server =
+        ServerProcess::configured(&["--feed", "simulated", "--rate", "1000"], &[("server.shards", "1")])
+            .await;
     let mut client = server.connect("/ws?symbols=AAPL&channels=trades").await;
     while client.json().await["type"] != "trade" {}
 

@@ -56,7 +56,11 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
         (vec!["--max-gap", "-5s"], 2, "--max-gap: `-5s` is not a time from"),
         (vec!["--seed", "x"], 2, "--seed: `x` is not a whole number from"),
         (vec!["--speed", "0"], 2, "--speed: `0` is not a number from"),
-        (vec!["--speed", "max"], 2, "--speed: a simulation has no end"),
+        (
+            vec!["--profile", "gbm", "--session", "9:30-16:00 UTC"],
+            2,
+            "--session: the profile gbm trades all day",
+        ),
         (vec!["--feed", "stdin", "--paused"], 2, "--paused"),
         (vec!["--feed", "stdin", "--speed", "2"], 2, "--speed"),
         (vec!["--rate", "-1"], 2, "--rate: `-1` is not a whole number from 1 to 1000000"),

@@ -8,7 +8,7 @@ use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 #[tokio::test]
 async fn single_bytes_arrive_unchanged() {
-    let server = ServerProcess::start(&["--rate", "20"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "20"]).await;
     let proxy = Proxy::start(server.address()).await;
 
     // The pieces of the handshake are three bytes long, because the client's library refuses smaller pieces
@@ -26,7 +26,7 @@ async fn single_bytes_arrive_unchanged() {
 
 #[tokio::test]
 async fn delayed_bytes_arrive_unchanged() {
-    let server = ServerProcess::start(&["--rate", "100"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "100"]).await;
     let proxy = Proxy::start(server.address()).await;
     proxy.strike(Fault::Delay(Duration::from_millis(150)));
 
@@ -38,7 +38,7 @@ async fn delayed_bytes_arrive_unchanged() {
 
 #[tokio::test]
 async fn a_client_that_ends_its_sending_side_gets_complete_frames_and_resumes() {
-    let server = ServerProcess::start(&["--rate", "200"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "200"]).await;
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
     subscriber.read_to(subscriber.seq + 20).await;
@@ -56,7 +56,7 @@ async fn a_client_that_ends_its_sending_side_gets_complete_frames_and_resumes() 
 
 #[tokio::test]
 async fn a_silent_network_loses_nothing() {
-    let server = ServerProcess::start(&["--rate", "2000"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "2000"]).await;
     let proxy = Proxy::start(server.address()).await;
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     let mut exact = Subscriber::connect(proxy.address(), EVERY).await;

@@ -19,7 +19,8 @@ async fn the_same_seed_gives_the_same_events() {
     std::fs::write(&config, "feed.simulated.start = \"2024-01-03T14:30:00Z\"").unwrap();
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let arguments = ["--config", config.to_str().unwrap(), "--seed", "7", "--rate", "1000"];
+        let arguments =
+            ["--config", config.to_str().unwrap(), "--profile", "gbm", "--seed", "7", "--rate", "1000"];
         let server = ServerProcess::start(&arguments).await;
         let url = format!("{}?symbols=*&delivery=every", server.url);
         let mut watching = WatchProcess::start(&url);

@@ -20,7 +20,7 @@ const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: loca
 
 #[tokio::test]
 async fn a_client_that_behaves_gets_every_event_despite_hostile_ones() {
-    let server = ServerProcess::start(&["--rate", "1000"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "1000"]).await;
     let address = server.address();
     let mut canary = Subscriber::connect(address, EVERY).await;
     let begin = canary.seq;

@@ -14,11 +14,13 @@ async fn localhost_is_served_on_both_loopback_addresses() {
     let mut process = tickerplant(&["--listen", "localhost:0"]).spawn().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let listening = line_with(&mut log, "listening").await;
+    let repeat = line_with(&mut log, "Repeat this market with: ").await;
     let last = timeout(PATIENCE, log.next_line()).await.unwrap().unwrap().unwrap();
 
     let addresses = listening.split("address=").nth(1).unwrap().split(' ').next().unwrap();
     let addresses: Vec<SocketAddr> = addresses.split(',').map(|address| address.parse().unwrap()).collect();
     assert_eq!(last, format!("Open http://localhost:{}", addresses[0].port()));
+    assert!(repeat.contains(" tickerplant --feed simulated --profile realistic --seed "), "{repeat}");
     assert_eq!(addresses[0].ip(), Ipv4Addr::LOCALHOST);
     let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok();
     assert_eq!(addresses.len(), if has_ipv6 { 2 } else { 1 }, "{listening}");

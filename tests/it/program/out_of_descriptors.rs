@@ -22,7 +22,8 @@ async fn without_descriptors_the_server_serves_its_clients_and_accepts_others_wh
     if !has_descriptors(CLIENTS + 500, name) {
         return;
     }
-    let mut server = ServerProcess::spawn(tickerplant_with_descriptors(256, &["--rate", "20"])).await;
+    let mut server =
+        ServerProcess::spawn(tickerplant_with_descriptors(256, &["--profile", "gbm", "--rate", "20"])).await;
     let address = server.address();
     let mut beside = Subscriber::connect(address, EVERY).await;
 

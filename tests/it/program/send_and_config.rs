@@ -59,7 +59,7 @@ async fn config_check_finds_what_would_stop_a_server_at_its_start() {
         ),
         ("[feed]\nkind = \"replay\"", "feed.replay.files: no file is given"),
         ("[feed]\nkind = \"replay\"\n[feed.replay]\nfiles = [\"no.csv\"]", "cannot open no.csv"),
-        ("[feed.clock]\nspeed = \"max\"", "check.toml:2: feed.clock.speed: a simulation has no end"),
+        ("[feed]\nexit_at_end = true", "check.toml:2: feed.exit_at_end: a simulation has no end"),
         (
             &format!("[[auth.tokens]]\nname = \"a\"\nsha256 = \"{hash}0\""),
             "check.toml:3: auth.tokens[0].sha256: a token is",

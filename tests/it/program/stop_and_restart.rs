@@ -13,7 +13,7 @@ use crate::support::subscriber::{EVERY, Frame, Heartbeat, Subscriber};
 
 #[tokio::test]
 async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
-    let arguments = ["--rate", "200", "--seed", "7"];
+    let arguments = ["--profile", "gbm", "--rate", "200", "--seed", "7"];
     let mut server = ServerProcess::start(&arguments).await;
     let mut subscriber = Subscriber::connect(server.address(), EVERY).await;
     subscriber.read_to(subscriber.seq + 100).await;
@@ -61,7 +61,7 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
     }
     let settings =
         [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
-    let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
+    let server = ServerProcess::configured(&["--profile", "gbm", "--rate", "100"], &settings).await;
     let address = server.address();
     // Delays the bytes of some clients, so that a pong is under way when the server is suspended.
     let proxy = Proxy::start(address).await;

@@ -28,7 +28,7 @@ async fn a_thousand_clients_that_are_cut_off_resume_and_miss_nothing() {
     if !has_descriptors(3 * CLIENTS + 500, name) {
         return;
     }
-    let server = ServerProcess::start(&["--rate", "40"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "40"]).await;
     let proxy = Proxy::start(server.address()).await;
     let subscribers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
 
@@ -71,7 +71,8 @@ async fn a_shutdown_closes_a_thousand_clients_and_does_not_wait_for_those_that_d
         return;
     }
     let symbols: Vec<String> = (0..100).map(|n| format!("S{n}")).collect();
-    let server = ServerProcess::start(&["--rate", "1000", "--symbols", &symbols.join(",")]).await;
+    let server =
+        ServerProcess::start(&["--profile", "gbm", "--rate", "1000", "--symbols", &symbols.join(",")]).await;
     let queries = (0..CLIENTS - 20).map(|n| format!("symbols=S{}", n % 100));
     let readers = connect_all(server.address(), queries).await;
     let mut still = Vec::new();

@@ -16,7 +16,9 @@ use crate::support::subscriber::{EVERY, Subscriber};
 async fn clients_that_vanish_lose_their_permits_and_others_keep_theirs() {
     let settings =
         [("limits.connections", "4"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "500ms")];
-    let server = ServerProcess::configured(&["--rate", "2000", "--symbols", "A,B"], &settings).await;
+    let server =
+        ServerProcess::configured(&["--profile", "gbm", "--rate", "2000", "--symbols", "A,B"], &settings)
+            .await;
     let address = server.address();
     let proxy = Proxy::start(address).await;
     let mut beside = Subscriber::connect(address, EVERY).await;
@@ -63,7 +65,7 @@ fn assert_full(answer: Result<Subscriber, Error>) {
 #[tokio::test]
 async fn a_client_with_late_pongs_stays() {
     let settings = [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "1s")];
-    let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
+    let server = ServerProcess::configured(&["--profile", "gbm", "--rate", "100"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
     // A round trip takes 1.6 s, longer than the ping timeout.
     proxy.strike(Fault::Delay(Duration::from_millis(800)));
@@ -78,7 +80,7 @@ async fn a_client_with_late_pongs_stays() {
 async fn a_client_that_reads_slowly_but_steadily_stays() {
     let settings =
         [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s"), ("server.send_buffer", "8192")];
-    let server = ServerProcess::configured(&["--rate", "2000"], &settings).await;
+    let server = ServerProcess::configured(&["--profile", "gbm", "--rate", "2000"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), "symbols=*").await;
 

@@ -23,7 +23,7 @@ const PINGS: [(&str, &str); 2] = [("limits.ping_interval", "1s"), ("limits.ping_
 
 /// Starts a server whose feed publishes this many updates a second.
 async fn serve(rate: &str, settings: &[(&str, &str)]) -> ServerProcess {
-    ServerProcess::configured(&["--rate", rate], &[&PINGS, settings].concat()).await
+    ServerProcess::configured(&["--profile", "gbm", "--rate", rate], &[&PINGS, settings].concat()).await
 }
 
 #[tokio::test]

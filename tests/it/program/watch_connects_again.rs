@@ -205,7 +205,7 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
 
     // Second case: the test does not read the output of `watch`. So `watch` soon stops reading from the
     // server, and becomes a slow consumer.
-    let arguments = ["--rate", "50000", "--log", "tickerplant=debug"];
+    let arguments = ["--profile", "gbm", "--rate", "50000", "--log", "tickerplant=debug"];
     let mut server = ServerProcess::configured(&arguments, &[("session.every_buffer", "65536")]).await;
     let url = format!("{}?delivery=every", server.url);
     let mut process = tickerplant(&["watch", "--json", "--url", &url]).spawn().unwrap();
@@ -242,7 +242,7 @@ async fn interrupt(mut process: Child, mut told: Lines<BufReader<ChildStderr>>) 
 
 #[tokio::test]
 async fn a_connection_that_is_cut_again_and_again_loses_and_repeats_nothing() {
-    let server = ServerProcess::start(&["--rate", "2000"]).await;
+    let server = ServerProcess::start(&["--profile", "gbm", "--rate", "2000"]).await;
     let proxy = Proxy::start(server.address()).await;
     let url = format!("ws://{}/ws?delivery=every", proxy.address());
     let mut process = tickerplant(&["watch", "--json", "--url", &url]).spawn().unwrap();

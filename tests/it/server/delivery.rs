@@ -173,7 +173,7 @@ async fn seqs(client: &mut Client, count: usize) -> Vec<u64> {
     while seqs.len() < count {
         let frame = client.json().await;
         match frame["type"].as_str() {
-            Some("trade" | "quote" | "bar") => seqs.push(frame["seq"].as_u64().unwrap()),
+            Some("trade" | "quote" | "bar" | "status") => seqs.push(frame["seq"].as_u64().unwrap()),
             Some("heartbeat" | "snapshot") => {}
             _ => panic!("after {seqs:?} comes {frame}"),
         }

@@ -1,10 +1,12 @@
 //! Plays the conversations in `transcripts/`, and compares every frame that a client receives. A conversation
 //! has these kinds of lines:
 //!
-//! - `a connects /ws` opens a connection to `/ws`, with the name `a`.
+//! - `a connects /ws` opens a connection to `/ws`, with the name `a`. `EPOCH` in the path stands for the feed's
+//!   epoch.
 //! - `a> text` sends a message over the connection `a`, and `a< text` expects a frame. In an expected frame,
 //!   `…` stands for any text.
-//! - `! trade …`, `! quote …` and `! bar …` publish an event, and `! feed …` changes the state of the feed.
+//! - `! trade …`, `! quote …`, `! bar …` and `! status …` publish an event, and `! feed …` changes the state of the
+//!   feed.
 //! - `#` begins a comment.
 
 use std::collections::HashMap;
@@ -12,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 use tickerplant::config::Config;
-use tickerplant::market::{Bar, Event, FeedState, Payload, Quote, Trade};
+use tickerplant::market::{Bar, Event, FeedState, Payload, Quote, Trade, TradingState, TradingStatus};
 
 use crate::support::likeness::is_like;
 use crate::support::test_server::TestServer;
@@ -43,7 +45,7 @@ async fn play(name: &str, transcript: &str) {
         if let Some(happening) = line.strip_prefix("! ") {
             happen(&server, &mut witness, happening).await;
         } else if let Some((who, path)) = line.split_once(" connects ") {
-            clients.insert(who, server.connect(path).await);
+            clients.insert(who, server.connect(&path.replace("EPOCH", &server.bus().epoch())).await);
         } else if let Some((who, said)) = line.split_once("> ").filter(|(who, _)| clients.contains_key(who)) {
             clients.get_mut(who).expect("it is there").send(said).await;
         } else if let Some((who, expected)) = line.split_once("< ") {
@@ -90,6 +92,12 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
                 volume: Some(size(volume)),
             };
             (symbol, Payload::Bar(bar), time)
+        }
+        ["status", symbol, state, ref reason @ .., "at", time] => {
+            let states = [TradingState::Trading, TradingState::Halted];
+            let state = states.into_iter().find(|known| known.name() == state).unwrap();
+            let reason = (!reason.is_empty()).then(|| reason.join(" ").into());
+            (symbol, Payload::Status(TradingStatus { state, reason }), time)
         }
         _ => panic!("{happening}: unknown event"),
     };

@@ -13,7 +13,9 @@ use tickerplant::wire::Delivery;
 use tokio::time::Instant;
 
 use crate::support::resuming_client::ResumingClient;
-use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, step, subscribe, symbols};
+use crate::support::shard_harness::{
+    SYMBOLS, ShardHarness, Step, a_bus, encoding, event, step, subscribe, symbols,
+};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -198,14 +200,14 @@ proptest! {
         every in any::<bool>(),
         steps in vec(step(), 1..100),
     ) {
-        const FRAME: usize = 140;
+        const FRAME: usize = 160;
         let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
         let delivery = (if every { Delivery::Every } else { Delivery::Latest }, Duration::ZERO);
         let subscription = (symbols(0, true), KindSet::ALL);
         let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, None);
         shard.drain(resuming.client.id);
         // For a `latest` client, one event of each symbol and kind may be pending in addition to the limit.
-        let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
+        let most = if every { limit.max(FRAME) } else { limit + SYMBOLS.len() * Kind::ALL.len() * FRAME };
 
         for step in steps {
             let id = resuming.client.id;

@@ -190,7 +190,7 @@ impl ClientModel {
                     prop_assert_eq!(value["sent"].as_u64(), Some(self.received));
                     self.counted = Some((self.received, value["merged"].as_u64().unwrap()));
                 }
-                "trade" | "quote" | "bar" => self.happened(past, &text, &value)?,
+                "trade" | "quote" | "bar" | "status" => self.happened(past, &text, &value)?,
                 "snapshot" => self.snapshot(past, &value)?,
                 "feed" | "message" => {}
                 _ => return Err(TestCaseError::fail(format!("{value} is not expected here"))),
@@ -354,12 +354,12 @@ impl ClientModel {
         self.position = seq;
         let (fold, symbol) = (past.fold(self.seeks, seq), name.parse().unwrap());
         let last = fold.get(&symbol).unwrap();
-        let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-        for event in latest.iter().flatten().map(|(_, event)| event) {
-            self.known.insert(key_of(event), seq);
+        let latest = Kind::CHANNELS.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+        for latest in Kind::ALL.into_iter().filter_map(|kind| last.latest(kind)) {
+            self.known.insert(key_of(&latest.event), seq);
         }
         let mut text = Vec::new();
-        let snapshot = Snapshot { seq, symbol: &symbol, latest, day: last.day() };
+        let snapshot = Snapshot { seq, symbol: &symbol, latest, halt: last.halt(), day: last.day() };
         Encoding::Ndjson(Body::UntilClose).write(&mut text, &encoding::Value::Snapshot(&snapshot));
         prop_assert_eq!(frame, &serde_json::from_slice::<Value>(&text).unwrap());
         self.set.covered.insert(name.to_owned(), seq);
@@ -430,12 +430,7 @@ impl ClientModel {
 }
 
 pub fn key_of(event: &Event) -> Key {
-    let kind = match event.kind() {
-        Kind::Trade => "trade",
-        Kind::Quote => "quote",
-        Kind::Bar => "bar",
-    };
-    (event.symbol.to_string(), kind.to_owned())
+    (event.symbol.to_string(), event.kind().name().to_owned())
 }
 
 fn active(reply: &Value) -> BTreeSet<Key> {
@@ -445,5 +440,7 @@ fn active(reply: &Value) -> BTreeSet<Key> {
         let names = if all { SYMBOLS.map(str::to_owned).to_vec() } else { names };
         names.into_iter().map(|name| (name, kind.to_owned())).collect::<Vec<_>>()
     };
-    [of("trades", "trade"), of("quotes", "quote"), of("bars", "bar")].concat().into_iter().collect()
+    let channels = [of("trades", "trade"), of("quotes", "quote"), of("bars", "bar")].concat();
+    let statuses = channels.clone().into_iter().map(|(symbol, _)| (symbol, "status".to_owned()));
+    statuses.chain(channels).collect()
 }

@@ -1,6 +1,6 @@
-//! Creates the trades, quotes and bars that tests publish.
+//! Creates the events that tests publish.
 
-use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
+use tickerplant::market::{Bar, Event, Payload, Quote, Trade, TradingState, TradingStatus};
 
 pub fn trade(symbol: &str, price: &str) -> Event {
     let trade = Trade { price: price.parse().unwrap(), size: Some("100".parse().unwrap()) };
@@ -18,6 +18,14 @@ pub fn bar(symbol: &str, close: &str) -> Event {
         symbol,
         Payload::Bar(Bar { interval: None, open: None, high: None, low: None, close, volume: None }),
     )
+}
+
+pub fn halt(symbol: &str, reason: &str) -> Event {
+    event(symbol, Payload::Status(TradingStatus { state: TradingState::Halted, reason: Some(reason.into()) }))
+}
+
+pub fn trading(symbol: &str) -> Event {
+    event(symbol, Payload::Status(TradingStatus { state: TradingState::Trading, reason: None }))
 }
 
 fn event(symbol: &str, payload: Payload) -> Event {

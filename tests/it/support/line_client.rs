@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
     pub async fn event(&mut self) -> Value {
         loop {
             let line = self.line().await;
-            if matches!(line["type"].as_str(), Some("trade" | "quote" | "bar")) {
+            if matches!(line["type"].as_str(), Some("trade" | "quote" | "bar" | "status")) {
                 return line;
             }
         }

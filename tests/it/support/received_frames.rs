@@ -23,7 +23,7 @@ impl Frame {
 
     /// Returns the sequence number of an event frame, and `None` for any other frame.
     pub fn event(&self) -> Option<u64> {
-        let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
+        let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar" | "status"));
         self.value["seq"].as_u64().filter(|_| is_event)
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::support::client_model::{Answer, ClientModel};
 use crate::support::event_bytes::EventBytes;
-use crate::support::events::{quote, trade};
+use crate::support::events::{halt, quote, trade, trading};
 use crate::support::received_frames::{Frame, in_short, take_frames};
 use crate::support::reference_history::{ReferenceHistory, seeks_at};
 
@@ -43,6 +43,8 @@ pub fn event(choice: u8) -> Event {
             let bar = Bar { interval: None, open: None, high: None, low: None, close, volume: None };
             Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), payload: Payload::Bar(bar) }
         }
+        6 if choice & 16 == 0 => halt(symbol, &format!("news {choice}")),
+        6 if choice & 32 == 0 => trading(symbol),
         even if even.is_multiple_of(2) => trade(symbol, &format!("{choice}.5")),
         _ => quote(symbol, "1", &format!("{choice}")),
     }
@@ -63,7 +65,7 @@ pub fn symbols(bits: u8, star: bool) -> Symbols {
 
 /// Returns the channels whose bits are set in `bits`.
 pub fn channels(bits: u8) -> KindSet {
-    let kinds = Kind::ALL.into_iter().filter(|kind| bits & (1 << kind.index()) != 0);
+    let kinds = Kind::CHANNELS.into_iter().filter(|kind| bits & (1 << kind.index()) != 0);
     kinds.fold(KindSet::NONE, |set, kind| set.with(kind.into()))
 }
 

@@ -149,7 +149,7 @@ impl Subscriber {
             };
             let head: Head = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
             return match (head.r#type, head.seq) {
-                ("trade" | "quote" | "bar", Some(seq)) => {
+                ("trade" | "quote" | "bar" | "status", Some(seq)) => {
                     let is_next = seq == self.seq + 1 || !self.is_exact || self.owed > 0;
                     let follows = is_next && seq > self.seq;
                     assert!(follows, "after {} comes {text}", self.seq);

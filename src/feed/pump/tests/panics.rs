@@ -1,14 +1,14 @@
 //! Tests of a pump that panics.
 
 use super::*;
-use crate::feed::simulated::Walk;
+use crate::feed::simulated::Simulation;
 
 /// The beginning of the text with which the feed's state `failed` reports a panic.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
 /// Returns a feed with the given `[feed]` settings, and with a source that panics at the first event.
 fn broken(settings: &str) -> Feed {
-    let source = Source::Walk(Box::new(Walk::broken()));
+    let source = Source::Simulation(Box::new(Simulation::broken()));
     Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())
 }
 

@@ -10,7 +10,7 @@ use super::entry::{Entry, RecognizedBy};
 use super::header::{self, HeaderColumn};
 use super::role::{Role, normal};
 use super::shape;
-use super::{SymbolColumns, TimeColumns, Values};
+use super::{Record, SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::path;
 use crate::feed::replay::time::MidnightUnit;
 
@@ -27,6 +27,8 @@ pub struct Columns {
     indices: [Option<usize>; Role::COUNT],
     /// The unit of the time of day, if the time of day is a count since midnight.
     pub(super) unit: Option<MidnightUnit>,
+    /// Whether the name and the suffix of the symbol are the two halves of a pair.
+    is_pair: bool,
 }
 
 /// Deserializes the columns of a map. The number of a column may be written without quotes.
@@ -86,6 +88,12 @@ impl Map {
         self.0.is_empty()
     }
 
+    /// Returns whether the map leaves a role without a column.
+    #[must_use]
+    pub fn leaves_out(&self, role: Role) -> bool {
+        self.0.get(&role).is_some_and(|column| column == LEFT_OUT)
+    }
+
     /// Returns whether the map names a column for at least one of the roles.
     #[must_use]
     pub fn has_any(&self, roles: &[Role]) -> bool {
@@ -139,6 +147,49 @@ impl Columns {
             }
         }
         columns
+    }
+
+    /// Finds further columns of the symbol by what their cells hold in the first rows: the two halves of a pair, and
+    /// calls and puts.
+    pub fn symbol_by_its_cells(&mut self, names: &[String], rows: &[Record]) {
+        self.pair(names, rows);
+        if self.get(Role::Strike).is_some() && self.get(Role::Right).is_none() {
+            self.right(rows);
+        }
+    }
+
+    /// Sets the columns of the two halves of a pair, such as `base` and `quote`.
+    fn pair(&mut self, names: &[String], rows: &[Record]) {
+        const BASES: &str = "base basecurrency baseasset basesymbol basecoin baseccy fromcurrency fromsymbol fsym ccy1 \
+            currency1 coin asset currency";
+        const QUOTES: &str = "quote quotecurrency quoteasset quotesymbol quotecoin quoteccy countercurrency counter \
+            tocurrency tosymbol tsym ccy2 currency2 term termcurrency";
+        let among = |known: &str| {
+            let is_known = |name: &String| known.split_ascii_whitespace().any(|known| known == name);
+            let are_words = |column: &usize| {
+                rows.iter().filter_map(|row| row.get(*column)).all(|cell| shape::is_word(cell.trim_ascii()))
+            };
+            names.iter().position(is_known).filter(are_words)
+        };
+        let (Some(base), Some(quote)) = (among(BASES), among(QUOTES)) else { return };
+        let has_other_name = self.get(Role::Symbol).is_some_and(|name| name != base);
+        if !has_other_name && self.get(Role::Suffix).is_none() {
+            self.indices[Role::Symbol as usize] = Some(base);
+            self.indices[Role::Suffix as usize] = Some(quote);
+            self.is_pair = true;
+        }
+    }
+
+    /// Makes the first column that holds calls and puts only the right. Such a column is no name of an instrument.
+    fn right(&mut self, rows: &[Record]) {
+        let is_free =
+            |column: usize| Role::all().all(|role| role == Role::Symbol || self.get(role) != Some(column));
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let right = (0..width).find(|column| is_free(*column) && are_rights(rows, *column));
+        self.indices[Role::Right as usize] = right;
+        if right.is_some() && self.get(Role::Symbol) == right {
+            self.indices[Role::Symbol as usize] = None;
+        }
     }
 
     /// In a table of a time and one other column, makes that column the close if its name is the symbol in the
@@ -251,7 +302,8 @@ impl Columns {
         let [expiry, strike, right] = [Role::Expiry, Role::Strike, Role::Right].map(|role| self.get(role));
         let suffix = name.and(self.get(Role::Suffix));
         name.or(expiry).or(strike).or(right)?;
-        Some(SymbolColumns { name, suffix, expiry, strike, right })
+        let is_pair = self.is_pair && suffix.is_some();
+        Some(SymbolColumns { name, suffix, is_pair, expiry, strike, right })
     }
 
     /// Returns whether the time in the rows is just a count since midnight, without a date. The day must then
@@ -289,6 +341,7 @@ impl Columns {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
             TimeColumns::Two { date, time_of_day, .. } => Some(date.max(time_of_day)),
+            TimeColumns::Parts(parts) => parts.columns().max(),
             TimeColumns::Day(_) => None,
         };
         let value = match values {
@@ -297,6 +350,17 @@ impl Columns {
         };
         [last_of_time, value, self.get(Role::Symbol)].into_iter().flatten().max().map_or(0, |last| last + 1)
     }
+}
+
+/// Returns whether a column holds calls and puts only. Futures between them have none.
+fn are_rights(rows: &[Record], column: usize) -> bool {
+    const RIGHTS: [&str; 8] = ["CE", "PE", "C", "P", "CALL", "PUT", "CA", "PA"];
+    const NONE: [&str; 5] = ["FUT", "FUTSTK", "FUTIDX", "XX", ""];
+    let cells = || rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
+    let is_among =
+        |cell: &[u8], words: &[&str]| words.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()));
+    cells().any(|cell| is_among(cell, &RIGHTS))
+        && cells().all(|cell| is_among(cell, &RIGHTS) || is_among(cell, &NONE))
 }
 
 /// Returns the column of the best level of an order book, as in `bid_0_price`, `bids[0].price` or `BidPrice1`.

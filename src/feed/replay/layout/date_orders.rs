@@ -39,6 +39,22 @@ pub fn date_orders(
     DateOrders { left: [first].into_iter().chain(others).collect(), is_first_likely }
 }
 
+/// Returns a date if the configured order is valid for none of the dates of the first rows, and another order is.
+pub fn misfit(rows: &[Record], time: TimeColumns, configured: DateOrder) -> Option<String> {
+    let orders = |row: &Record| -> Vec<DateOrder> {
+        time.date_column()
+            .and_then(|column| row.get(column))
+            .into_iter()
+            .flat_map(|cell| time::orders(cell))
+            .collect()
+    };
+    let dates = || rows.iter().filter(|row| !orders(row).is_empty());
+    let date = dates().next()?.get(time.date_column()?)?;
+    dates()
+        .all(|row| !orders(row).contains(&configured))
+        .then(|| String::from_utf8_lossy(date).trim().to_owned())
+}
+
 /// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
 /// considered. If consecutive dates lie closest together when they are read with the year first, the year is
 /// assumed to come first. Otherwise, the day is assumed to come first if the dates have points, or if the

@@ -61,6 +61,8 @@ pub enum NumberRule {
     /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means "no price".
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
+    /// Prices are in points and 32nds, as the configuration says.
+    ThirtySeconds,
     /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
     /// The path of the file tells which kind of instrument the file contains.
     /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>

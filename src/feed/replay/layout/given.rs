@@ -1,7 +1,7 @@
 //! What the recognition of a layout knows besides the lines of the file.
 
 use super::columns::Map;
-use crate::feed::replay::number::DecimalSign;
+use crate::feed::replay::number::{DecimalSign, PriceNotation};
 use crate::feed::replay::time::DateOrder;
 
 /// What the recognition of a layout uses besides the lines of the file: settings, and facts about the file.
@@ -16,6 +16,7 @@ pub struct Given<'a> {
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
+    pub prices: Option<PriceNotation>,
     /// The absolute path of the file, in which a zip archive counts as a folder.
     pub path: &'a str,
     /// The day in the file's path, if any: the midnight at which this day begins, in nanoseconds since 1970.

@@ -11,6 +11,10 @@ use super::layout_error::LayoutError;
 use super::role::Role;
 use super::table::LAYOUTS;
 use super::{Record, shape, time_columns};
+use crate::feed::replay::time::{self, DateOrder};
+
+/// Times from 1990 to 2060, in nanoseconds since 1970.
+const RECENT: std::ops::Range<i64> = 631_152_000_000_000_000..2_840_140_800_000_000_000;
 
 /// A layout may be the right one, although it does not fit, if it fits at least one in this many rows.
 const NEARLY_ONE_IN: usize = 2;
@@ -20,7 +24,7 @@ pub struct Chosen {
     pub entry: &'static Entry,
     pub columns: Columns,
     /// What was assumed, if another layout fits too.
-    pub assumed: Option<String>,
+    pub assumed: Vec<String>,
 }
 
 /// Chooses the layout. `first_row` is the index of the first row among the lines of the file.
@@ -37,7 +41,10 @@ pub fn choose(rows: &[Record], first_row: usize, given: Given<'_>) -> Result<Cho
         if shape::fits(shape, rows) {
             return match nearly {
                 Some((line, name, others)) if others != columns => Err(LayoutError::Misfit(line, name)),
-                _ => Ok(Chosen { entry, assumed: assumed(&columns, rows, given), columns }),
+                _ => {
+                    let assumed = [assumed(&columns, rows, given), other_time(shape, &columns, rows)];
+                    Ok(Chosen { entry, assumed: assumed.into_iter().flatten().collect(), columns })
+                }
             };
         }
         if (rows.len() - misfits.count) * NEARLY_ONE_IN >= rows.len()
@@ -61,7 +68,7 @@ fn in_a_named_layout(rows: &[Record], given: Given<'_>) -> Option<Chosen> {
     candidates(given).find_map(|(entry, shape)| {
         let columns = Columns::of_shape(shape);
         let is_possible = shape::has_room(shape, rows) && has_times(&columns);
-        is_possible.then_some(Chosen { entry, columns, assumed: None })
+        is_possible.then_some(Chosen { entry, columns, assumed: Vec::new() })
     })
 }
 
@@ -92,6 +99,31 @@ fn assumed(columns: &Columns, rows: &[Record], given: Given<'_>) -> Option<Strin
             "columns {bid} and {ask} are read as bid and ask, and could be prices and sizes (set it by --layout)"
         )
     })
+}
+
+/// Returns a warning if the time is a number, and another column, for which the shape expects no time, has times
+/// as well. The first of both may be a number of the trade.
+fn other_time(shape: &'static str, columns: &Columns, rows: &[Record]) -> Option<String> {
+    let used = columns.get(Role::Time)?;
+    let cells =
+        |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.trim_ascii());
+    let is_number = |cell: &[u8]| cell.iter().all(u8::is_ascii_digit);
+    let is_time = |cell: &[u8]| {
+        let stamp = time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy));
+        let is_recent = stamp.is_some_and(|stamp| RECENT.contains(&stamp.nanos()));
+        is_recent && (!is_number(cell) || cell.len() >= 10)
+    };
+    let is_other = |column: &usize| {
+        *column > used
+            && !shape::expects_time(shape, *column)
+            && cells(*column).next().is_some()
+            && cells(*column).all(is_time)
+    };
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let other = (0..width).find(|column| cells(used).all(is_number) && is_other(column))?;
+    Some(format!(
+        "column {used} is read as the time and column {other} is not, but column {used} may be an id (set it by --map time={other})"
+    ))
 }
 
 /// Removes the trailing columns that are empty in all rows, because some files end each line with a
@@ -132,5 +164,17 @@ mod tests {
         let chosen = choose(&rows, 0, given).ok().unwrap();
 
         assert_eq!((chosen.columns.get(Role::Bid), chosen.columns.get(Role::Ask)), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn another_column_of_times_from_1990_to_2060_makes_the_first_one_doubtful() {
+        let is_doubtful = |time: &str| {
+            let row: Record =
+                ["1700000001", "9.8", "9.9", time].map(|cell| cell.as_bytes().to_vec()).to_vec();
+            !choose(&[row.clone(), row], 0, Given::default()).ok().unwrap().assumed.is_empty()
+        };
+
+        assert!(is_doubtful("1704292200") && is_doubtful("631152000000") && is_doubtful("2840140799"));
+        assert!(!is_doubtful("631151999999") && !is_doubtful("2840140800") && !is_doubtful("170429220"));
     }
 }

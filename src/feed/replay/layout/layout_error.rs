@@ -1,5 +1,7 @@
 //! The reasons why no layout is recognized.
 
+use crate::feed::replay::time::DateOrder;
+
 /// The reason why no layout was recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayoutError {
@@ -18,6 +20,11 @@ pub enum LayoutError {
     NoTimeOfDay(usize),
     /// The prices may be in 32nds behind an apostrophe. The text is one of them.
     Fractions(String),
+    /// The configured order of day, month and year fits none of the first dates. The text is one of them.
+    DateOrder(String, DateOrder),
+    /// The file has a header, which is the line with this index and has the first layout. The second one is
+    /// configured.
+    OtherLayout(usize, &'static str, &'static str),
     /// The times in the file have no date, and the file's path tells no day.
     NoDay,
     /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind

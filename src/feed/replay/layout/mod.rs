@@ -15,7 +15,9 @@ mod layout_error;
 mod number_columns;
 mod recognize;
 mod role;
+mod row_kinds;
 mod shape;
+mod symbol_columns;
 mod table;
 mod time_columns;
 mod times;
@@ -59,6 +61,8 @@ pub struct Layout {
     pub has_adjusted_close: bool,
     /// Whether the file name consists of a symbol and the length of a bar in minutes, as in `EURUSD1440`.
     pub has_period_in_name: bool,
+    /// Whether the size of a sale has a minus sign. Otherwise, a size of -1 is unknown.
+    pub are_sizes_signed: bool,
     pub number_rule: NumberRule,
     pub numbers: Numbers,
     /// How many cells of a row must be read to include the last column in use.
@@ -77,12 +81,24 @@ pub enum TimeColumns {
     One(usize),
     /// One column has the date, and another column has the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
+    /// Three columns have the year, the month and the day. Further columns may have the hour, the minute and the
+    /// second.
+    Parts(TimeParts),
     /// A column has the time of day, and the file's path tells the day. `day` is the midnight at the start of
     /// that day, in nanoseconds since 1970.
     TimeOfDay { time_of_day: usize, form: TimeOfDayForm, day: i64 },
     /// The rows have no time, and the file's path tells the day. The value is the midnight at the start of
     /// that day, in nanoseconds since 1970.
     Day(i64),
+}
+
+/// The columns of the parts of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeParts {
+    /// The columns of the year, the month and the day.
+    pub date: [usize; 3],
+    /// The columns of the hour, the minute and the second. A part without a column is 0.
+    pub of_day: [Option<usize>; 3],
 }
 
 /// The notation of a time of day in a cell.
@@ -103,6 +119,8 @@ pub struct SymbolColumns {
     /// The column with the name; `None` if the name is the symbol of the file.
     pub name: Option<usize>,
     pub suffix: Option<usize>,
+    /// Whether the name and the suffix are the two halves of a pair, such as `BTC` and `USD`.
+    pub is_pair: bool,
     pub expiry: Option<usize>,
     pub strike: Option<usize>,
     pub right: Option<usize>,
@@ -111,7 +129,7 @@ pub struct SymbolColumns {
 impl SymbolColumns {
     /// Returns all roles, each with its column, if there is one.
     fn uses(self) -> [(Role, Option<usize>); 5] {
-        let Self { name, suffix, expiry, strike, right } = self;
+        let Self { name, suffix, expiry, strike, right, .. } = self;
         [
             (Role::Symbol, name),
             (Role::Suffix, suffix),
@@ -171,14 +189,13 @@ impl Layout {
     /// Returns each role that has a column, with the index of the column.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
         let time = match self.times.columns {
-            TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
+            TimeColumns::Parts(parts) => parts.columns().map(|column| (Role::Date, Some(column))).collect(),
+            TimeColumns::One(column) => vec![(Role::Time, Some(column))],
             TimeColumns::Two { date, time_of_day, .. } => {
-                [(Role::Date, Some(date)), (Role::TimeOfDay, Some(time_of_day))]
+                vec![(Role::Date, Some(date)), (Role::TimeOfDay, Some(time_of_day))]
             }
-            TimeColumns::TimeOfDay { time_of_day, .. } => {
-                [(Role::Date, None), (Role::TimeOfDay, Some(time_of_day))]
-            }
-            TimeColumns::Day(_) => [(Role::Date, None), (Role::TimeOfDay, None)],
+            TimeColumns::TimeOfDay { time_of_day, .. } => vec![(Role::TimeOfDay, Some(time_of_day))],
+            TimeColumns::Day(_) => Vec::new(),
         };
         let symbol = self.symbol.unwrap_or_default().uses();
         let interval = [(Role::Interval, self.interval.map(|(column, _)| column))];

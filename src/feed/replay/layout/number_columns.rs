@@ -1,22 +1,18 @@
 //! Finds the notation of the numbers in the first rows.
 
-use super::super::number::{self, DecimalSign};
+use super::super::number::{self, DecimalSign, price_in_32nds};
 use super::Record;
 use super::columns::Columns;
 use super::entry::NumberRule;
-use super::role::Role;
+use super::role::{Role, normal};
 
-/// Returns an example of the prices if all of them may be in 32nds and eighths of a 32nd behind an apostrophe, as
-/// in `112'285`. With several prices, a thousands separator hardly ever gives such digits only.
+/// Returns an example of the prices if all of them may be in 32nds, as in `112'285`. With several prices, a
+/// thousands separator hardly ever gives such digits only, unless the last ones stand for other eighths than quarters.
 pub fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
     const PRICES: [Role; 7] =
         [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
-    let is_fraction = |cell: &[u8]| match cell {
-        [whole @ .., b'\'' | b'-', tens @ b'0'..=b'3', ones @ b'0'..=b'9', b'0' | b'2' | b'5' | b'7'] => {
-            whole.len() <= 3 && whole.iter().all(u8::is_ascii_digit) && (*tens < b'3' || *ones < b'2')
-        }
-        _ => false,
-    };
+    let is_thousand = |cell: &[u8]| matches!(cell, [.., b'\'', _, _, b'1' | b'3' | b'6' | b'8']);
+    let is_fraction = |cell: &[u8]| price_in_32nds(cell).is_some() && !is_thousand(cell);
     let in_row = |row: &Record| {
         let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
         cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
@@ -47,4 +43,27 @@ pub fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -
     } else {
         DecimalSign::Point
     }
+}
+
+/// Returns whether the sizes of trades have a minus sign for sales. Interactive Brokers writes -1 for an unknown
+/// size, so -1 proves no sign, unless the row says that it is a sale, or all sizes are 1 or -1.
+pub fn are_sizes_signed(rows: &[Record], columns: &Columns) -> bool {
+    const SALES: [&str; 5] = ["sell", "sold", "sld", "s", "sale"];
+    let sizes = || sizes(rows, columns);
+    let is_sale = |row: &Record| row.iter().any(|cell| SALES.contains(&normal(cell).as_str()));
+    let is_signed = |(row, size): (&Record, &[u8])| size.starts_with(b"-") && (size != b"-1" || is_sale(row));
+    sizes().any(is_signed) || sizes().all(|(_, size)| matches!(size, b"1" | b"-1"))
+}
+
+/// Returns a warning if the size -1 is read as an unknown size.
+pub fn unknown_size(rows: &[Record], columns: &Columns) -> Option<String> {
+    let is_unknown = !are_sizes_signed(rows, columns) && sizes(rows, columns).any(|(_, size)| size == b"-1");
+    is_unknown.then(|| "the size -1 is read as unknown, so its trades have no size".to_owned())
+}
+
+/// Returns the sizes of trades, each with its row.
+fn sizes<'a>(rows: &'a [Record], columns: &Columns) -> impl Iterator<Item = (&'a Record, &'a [u8])> {
+    let column = columns.get(Role::Price).and(columns.get(Role::Size));
+    let cells = rows.iter().filter_map(move |row| Some((row, row.get(column?)?.trim_ascii())));
+    cells.filter(|(_, cell)| cell.len() > usize::from(cell.starts_with(b"-")))
 }

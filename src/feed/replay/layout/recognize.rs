@@ -2,20 +2,23 @@
 
 use std::iter;
 
-use super::super::number::{DecimalSign, Numbers};
+use super::super::number::{DecimalSign, Numbers, PriceNotation};
 use super::super::path;
 use super::super::time::{self, DateOrder, Stamp};
 use super::super::zone;
 use super::columns::{Columns, Map};
-use super::date_orders::{DateOrders, date_orders};
+use super::date_orders::{self, DateOrders, date_orders};
 use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
-use super::number_columns::{decimal_sign, number_rule, price_in_fractions};
+use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
+use super::row_kinds::{STATEMENT, is_statement, only_trades};
+use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
-use super::{Layout, Record, SymbolColumns, TimeColumns, Times, header, headerless};
+use super::{Layout, Record, TimeColumns, Times, header, headerless};
+use crate::feed::printable::excerpt;
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -29,8 +32,8 @@ pub struct Recognized {
     /// The index of the line that is the first row.
     pub first_row: usize,
     pub date_orders: DateOrders,
-    /// What was assumed of the columns, if another layout fits too.
-    pub assumed: Option<String>,
+    /// What was assumed of the columns.
+    pub assumed: Vec<String>,
     /// The symbol of all rows, if a line between the header and the first row names it.
     pub symbol: Option<String>,
 }
@@ -53,7 +56,11 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         match by_header(lines, line, &names, entry, given) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
-            Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
+            Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {
+                let wanted = given.layout.unwrap_or_default();
+                let other = LayoutError::OtherLayout(line, found.layout.name, wanted);
+                best_error = Some(missing_column(wanted).unwrap_or(other));
+            }
             Err(error) => {
                 let is_better = |best: &LayoutError| {
                     matches!(best, LayoutError::NoPrice(_)) && !matches!(error, LayoutError::NoPrice(_))
@@ -64,8 +71,14 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         }
     }
     // These errors prove that the file has a header, so its rows are not compared with shapes.
-    if let Some(error @ (LayoutError::NoTime(_) | LayoutError::NoDay | LayoutError::NoTimeOfDay(_))) =
-        best_error
+    if let Some(
+        error @ (LayoutError::NoTime(_)
+        | LayoutError::NoDay
+        | LayoutError::NoTimeOfDay(_)
+        | LayoutError::DateOrder(..)
+        | LayoutError::NoColumn(_)
+        | LayoutError::OtherLayout(..)),
+    ) = best_error
     {
         return Err(error);
     }
@@ -91,7 +104,8 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         return Err(LayoutError::Unfit(chosen.entry.name, why));
     }
     let found = finish(lines, None, first_row, &chosen.columns, Some(chosen.entry), given)?;
-    Ok(Recognized { assumed: chosen.assumed, ..found })
+    let assumed = found.assumed.into_iter().chain(chosen.assumed).collect();
+    Ok(Recognized { assumed, ..found })
 }
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
@@ -160,6 +174,7 @@ fn by_header(
         ));
     }
     let mut columns = Columns::of_header(names, entry);
+    columns.symbol_by_its_cells(names, rows);
     if columns.values().is_none() {
         columns.close_by_name_of_file(names, given.path);
     }
@@ -245,25 +260,14 @@ fn finish(
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can select one of them, unless their cells are equal.
-    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
-    let is_twice = |column: &usize| {
-        let mut others = (0..names.len()).filter(|other| names[*other] == names[*column]);
-        // pandas renames the second column of one name: `Close.1`.
-        let raw =
-            |column: usize| header.and_then(|line| lines[line].get(column)).map(|cell| cell.trim_ascii());
-        let renamed = raw(*column).map(|name| [name, b".1"].concat());
-        let is_renamed = |other: usize| renamed.is_some() && raw(other) == renamed.as_deref();
-        names.len() > *column
-            && (others.any(|other| !is_equal(*column, other)) || (0..names.len()).any(is_renamed))
-    };
-    if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
+    if given.map.is_none() && has_columns_twice(lines, header, rows, columns) {
         return Err(LayoutError::Unfit(
             "a table",
             "several instruments side by side, with columns of one name",
         ));
     }
-    if let (None, Some(price)) = (given.decimal, price_in_fractions(rows, columns)) {
+    let has_notation = given.decimal.is_some() || given.prices.is_some();
+    if let (false, Some(price)) = (has_notation, price_in_fractions(rows, columns)) {
         return Err(LayoutError::Fractions(price));
     }
     let least = columns.least(time, &values);
@@ -277,6 +281,9 @@ fn finish(
         Some((column, kept)) => {
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
+        }
+        None if given.map.is_none() && is_statement(rows, columns) => {
+            return Err(LayoutError::Unfit("a table", STATEMENT));
         }
         None if entry.is_none() => match only_trades(rows, &names) {
             Err(_) if given.map.is_some() => None,
@@ -292,6 +299,15 @@ fn finish(
         NumberRule::Lean if is_scaled_by_lean(given.path) => 4,
         _ => 0,
     });
+    if let Some(order) = given.date_order
+        && let Some(date) = date_orders::misfit(rows, time, order)
+    {
+        return Err(LayoutError::DateOrder(date, order));
+    }
+    let time_width = match time {
+        TimeColumns::Parts(parts) => parts.columns().max().map_or(0, |last| last + 1),
+        _ => 0,
+    };
     let date_orders = date_orders(rows, time, is_european, given.date_order);
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
@@ -311,52 +327,68 @@ fn finish(
             .and_then(|close| names.get(close))
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        number_rule: number_rule(rows, columns, rules.numbers),
+        are_sizes_signed: number_columns::are_sizes_signed(rows, columns),
+        number_rule: match given.prices {
+            Some(PriceNotation::ThirtySeconds) => NumberRule::ThirtySeconds,
+            None => number_rule(rows, columns, rules.numbers),
+        },
         numbers: Numbers { decimal, price_scale },
-        width: columns.width().max(only.map_or(0, |(column, _)| column + 1)),
+        width: columns.width().max(time_width).max(only.map_or(0, |(column, _)| column + 1)),
         least,
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Recognized { layout, header, first_row, date_orders, assumed: None, symbol: None })
+    let assumed =
+        [number_columns::unknown_size(rows, columns), utc_beside_local(lines, header, rows, &layout)];
+    let assumed = assumed.into_iter().flatten().collect();
+    Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }
 
-/// Returns the columns of the symbol.
-///
-/// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
-/// the name of the contract. They are not added to a configured symbol either, unless the map names them.
-fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
-    let symbol = columns.symbol()?;
-    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
-    let suffix = name.and(symbol.suffix);
-    let is_contract = match name {
-        _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
-        Some(column) => !rows.iter().filter_map(|row| row.get(column)).any(|name| has_digits(name)),
-        None => !given.has_symbol,
+/// Returns whether two columns of prices or sizes have the same name. Only a map can select one of them, unless
+/// their cells are equal.
+fn has_columns_twice(lines: &[Record], header: Option<usize>, rows: &[Record], columns: &Columns) -> bool {
+    let names = header.map_or(&[][..], |line| &lines[line]);
+    let is_equal = |one: usize, other: usize| rows.iter().all(|row| row.get(one) == row.get(other));
+    let is_twice = |column: usize| {
+        let Some(name) = names.get(column) else { return false };
+        // pandas renames the second column of one name: `Close.1`.
+        let renamed = [name.trim_ascii(), b".1"].concat();
+        let is_other = |other: usize| normal(&names[other]) == normal(name) && !is_equal(column, other);
+        (0..names.len()).any(|other| is_other(other) || names[other].trim_ascii() == renamed)
     };
-    let found = if is_contract {
-        SymbolColumns { name, suffix, ..symbol }
-    } else {
-        SymbolColumns { name, suffix, ..SymbolColumns::default() }
-    };
-    Some(found).filter(|found| found.name.is_some() || found.is_joined())
+    columns.numbers().any(is_twice)
 }
 
-fn has_digits(name: &[u8]) -> bool {
-    name.iter().any(u8::is_ascii_digit)
-}
-
-/// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
-/// instruments.
-fn are_exchanges(rows: &[Record], column: usize) -> bool {
-    const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
-        finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
-        binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
-    let cells = || {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
+/// Returns a warning if a column of times in UTC is read, and a column of local times beside it is not.
+fn utc_beside_local(
+    lines: &[Record],
+    header: Option<usize>,
+    rows: &[Record],
+    layout: &Layout,
+) -> Option<String> {
+    let names = &lines[header?];
+    let normals: Vec<String> = names.iter().map(|name| normal(name)).collect();
+    let of_times = |(role, _): &(Role, usize)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
+    let used: Vec<usize> = layout.uses().filter(of_times).map(|(_, column)| column).collect();
+    let is_utc = |column: &&usize| {
+        normals.get(**column).is_some_and(|name| name.contains("utc") || name.contains("gmt"))
     };
-    let is_exchange = |cell: String| EXCHANGES.split_ascii_whitespace().any(|known| known == cell);
-    cells().next().is_some() && cells().all(is_exchange)
+    let is_time = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        let is_whole = |nanos: i64| nanos % 86_400_000_000_000 != 0;
+        cells.any(
+            |cell| matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Local(nanos)) if is_whole(nanos)),
+        )
+    };
+    let is_local = |column: &usize| {
+        let is_named = ["local", "time", "date"].iter().any(|part| normals[*column].contains(part));
+        is_named && !used.contains(column) && is_time(*column)
+    };
+    let (utc, local) = (used.iter().find(is_utc)?, (0..names.len()).find(is_local)?);
+    let [utc, local] = [*utc, local].map(|column| excerpt(&names[column]));
+    Some(format!(
+        "column `{utc}` is read as the time, and column `{local}`, which has local times, is not used"
+    ))
 }
 
 /// Returns the column with the milliseconds to add to the time. A column that is not configured is used only if
@@ -369,7 +401,7 @@ fn millis(rows: &[Record], columns: &Columns, time: TimeColumns, map: Option<&Ma
             TimeColumns::One(column)
             | TimeColumns::Two { time_of_day: column, .. }
             | TimeColumns::TimeOfDay { time_of_day: column, .. } => row.get(column),
-            TimeColumns::Day(_) => None,
+            TimeColumns::Parts(_) | TimeColumns::Day(_) => None,
         };
         let stamp = cell
             .and_then(|cell| time::time_of_day(cell).or(time::stamp(cell, DateOrder::Mdy).map(Stamp::nanos)));
@@ -387,38 +419,6 @@ fn zone_column(rows: &[Record], columns: &Columns, map: Option<&Map>) -> Option<
     let is_configured = map.is_some_and(|map| map.0.contains_key(&Role::Zone));
     let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
     (is_configured || cells.all(zone::is_named)).then_some(column)
-}
-
-/// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
-/// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
-/// as a trade.
-fn only_trades(
-    rows: &[Record],
-    names: &[String],
-) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
-    // Bids are not searched for, because `b` may mean a buyer.
-    const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
-    const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
-    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
-    let is_cancelled = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        cells.any(|cell| normal(cell).starts_with("cancel"))
-    };
-    let of_orders = ["action", "event", "status", "orderstatus"];
-    if (0..names.len()).any(|column| of_orders.contains(&&*names[column]) && is_cancelled(column)) {
-        return Err(LayoutError::Unfit("orders", "orders, some of them cancelled"));
-    }
-    let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
-    let holds = |is: &dyn Fn(&str) -> bool| {
-        rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
-    };
-    if !holds(&|cell| ASKS.contains(&normal(cell.as_bytes()).as_str())) {
-        return Ok(None);
-    }
-    if holds(&|cell| TRADES.contains(&cell)) {
-        return Ok(Some((column, TRADES)));
-    }
-    Err(LayoutError::Unfit("quotes", "one side of the book a row"))
 }
 
 /// Returns whether a cell is a number or a time.

@@ -66,13 +66,16 @@ pub enum Role {
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
-        "timestamp timestamputc datetime datetimeutc dateandtime opentime eventtime createdtime createdat datumzeit",
+        "utctime timestamputc utctimestamp datetimeutc utcdatetime utc gmt timestamp datetime dateandtime opentime eventtime createdtime createdat datumzeit",
     ),
-    (Role::Date, "date day datum data fecha tradedate 일자 날짜 기준일 日期 日付 дата"),
+    (
+        Role::Date,
+        "dateutc utcdate date day datum data fecha tradedate tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih",
+    ),
     (
         Role::TimeOfDay,
-        "time timeutc localtime ts unix unixtime unixtimestamp epoch t localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 msofday",
+        "timeutc time localtime ts unix unixtime unixtimestamp epoch t localtimestamp \
+         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 saat msofday",
     ),
     (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec"),
     (Role::Zone, "timezone tz tzone utcoffset tzoffset zeitzone 时区"),
@@ -80,23 +83,23 @@ const NAMES: [(Role, &str); Role::COUNT] = [
         Role::Symbol,
         "symbol ticker tic mnemonic root code shortcode 종목코드 name instrument instrumentname sym pair \
          ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair \
-         股票代码 证券代码 ativo market",
+         股票代码 证券代码 ativo 合约代码 合约 тикер инструмент sembol scrip scripname scripcode stockname tradingsymbol market",
     ),
     (Role::Suffix, "suffix symbolsuffix"),
     (
         Role::Expiry,
-        "expiry expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
+        "expiry exp expirydt expirydate expiration expirationdate expdate expiredate maturity maturitydate deliverymonth \
          contractmonth contractdate vencimiento vencimento verfall",
     ),
     (Role::Strike, "strike strikepr strikeprice strikepreis basispreis"),
     (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
     (
         Role::Price,
-        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가",
+        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 цена fiyat şimdi",
     ),
     (
         Role::Size,
-        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 wolumen stück",
+        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 wolumen stück 成交量 объём объем количество miktar",
     ),
     (Role::Bid, "bid bidprice bestbid bestbidprice bidpx bidclose geld kupno 매수 매수호가"),
     (Role::BidSize, "bidsize bidsiz bestbidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
@@ -110,24 +113,24 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv ouverture",
+        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 открытие откр açılış apertura abertura ouv ouverture",
     ),
     (
         Role::High,
-        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 高 máximo maximo máxima massimo haut plushaut",
+        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 高 максимум макс yüksek máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 低 mínimo minimo mínima bas plusbas",
+        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 低 минимум мин düşük mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
-        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
+        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 закрытие закр kapanış cierre clôture",
     ),
     (
         Role::Volume,
         "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 売買高 成交量 交易量 tickvolume qty",
+         wolumen wol obrót 거래량 出来高 売買高 成交量 交易量 объём объем hacim hac tickvolume qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];
@@ -209,7 +212,7 @@ impl fmt::Display for Role {
 /// date.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
-        zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";
+        zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture дата tarih";
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 

@@ -91,6 +91,23 @@ pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
     (named.collect(), words.last() == Some(&"more"))
 }
 
+/// Returns whether a shape describes a column as one of times.
+pub fn expects_time(shape: &'static str, column: usize) -> bool {
+    let (columns, _) = columns(shape);
+    columns.get(column).is_some_and(|column| {
+        matches!(
+            column.holds,
+            Holds::Unix
+                | Holds::DateTime
+                | Holds::Points
+                | Holds::Slashes
+                | Holds::Compact
+                | Holds::Date
+                | Holds::TimeOfDay
+        )
+    })
+}
+
 fn column(word: &str) -> Column {
     let is_optional = word.ends_with('?');
     let is_used = !word.ends_with('#');

@@ -118,10 +118,10 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "investing",
         "Investing.com, in many languages",
-        "date|datum|data|날짜|fecha|日付|日期 price|zuletzt|ostatnio|종가|último|dernier|終値|收盘 \
-         open|eröffn|otwarcie|시가|apertura|ouv|abertura|始値|开盘 high|hoch|max|고가|máximo|plushaut|máxima|高値|高 \
-         low|tief|min|저가|mínimo|plusbas|mínima|安値|低 vol|wol|거래량|出来高|交易量 \
-         change%|%|zmiana%|변동%|%var|var%|variation%|変化率%|涨跌幅",
+        "date|datum|data|날짜|fecha|日付|日期|дата|tarih price|zuletzt|ostatnio|종가|último|dernier|終値|收盘|цена|şimdi \
+         open|eröffn|otwarcie|시가|apertura|ouv|abertura|始値|开盘|откр|açılış high|hoch|max|고가|máximo|plushaut|máxima|高値|高|макс|yüksek \
+         low|tief|min|저가|mínimo|plusbas|mínima|安値|低|мин|düşük vol|wol|거래량|出来高|交易量|объём|hac \
+         change%|%|zmiana%|변동%|%var|var%|variation%|変化率%|涨跌幅|изм%|fark%",
     ),
     header("kaggle-sp500", "Kaggle, S&P 500 stock data", "date open high low close volume name"),
     header("cryptodatadownload", "CryptoDataDownload", "unix date symbol open high low close"),
@@ -175,11 +175,11 @@ pub static LAYOUTS: &[Entry] = &[
         "mnemonic date time open=startprice high=maxprice low=minprice close=endprice volume=tradedvolume",
     ),
     header("moex", "Moscow Exchange, candles", "open close high low value volume time=begin end"),
-    header("dukascopy", "Dukascopy, candles", "time=gmttime|localtime|timeeet open high low close"),
+    header("dukascopy", "Dukascopy, candles", "time=gmttime|utctime|localtime|timeeet open high low close"),
     header(
         "dukascopy-ticks",
         "Dukascopy, ticks",
-        "time=gmttime|localtime|timeeet ask bid askvolume bidvolume",
+        "time=gmttime|utctime|localtime|timeeet ask bid askvolume bidvolume",
     ),
     // A bar of Sierra Chart with an open of 0 is a trade: its high is the ask, and its low is the bid.
     header(

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::role::Role;
-use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
+use super::{LayoutError, Record, TimeColumns, TimeOfDayForm, TimeParts};
 use crate::feed::replay::time::{self, DateOrder, MidnightUnit, Stamp};
 use crate::market::Time;
 
@@ -31,6 +31,20 @@ pub fn find(
     context: TimeContext<'_>,
 ) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
+    let has_no_other_date = |parts: &TimeParts| {
+        let [_, _, day] = parts.date;
+        columns.get(Role::Date).is_none_or(|date| date == day)
+            && ![Role::Time, Role::TimeOfDay]
+                .iter()
+                .any(|role| columns.get(*role).is_some_and(|time| any(time, is_stamp)))
+    };
+    if let Some(parts) = parts(context.names).filter(has_no_other_date) {
+        // A time of day of its own would be lost.
+        return match columns.get(Role::TimeOfDay) {
+            Some(time_of_day) => Err(Some(LayoutError::NoTimeOfDay(time_of_day))),
+            None => Ok(TimeColumns::Parts(parts)),
+        };
+    }
     let stamp = columns.get(Role::Time);
     // Digits may be a Unix time, or a time of day with fractions of a second. Only a Unix time is near the
     // day in the path.
@@ -65,7 +79,9 @@ pub fn find(
         }
         // If the first column has times, its name does not matter, unless it is an id: yfinance calls the
         // column `Price`.
-        (None, None) if !is_id(context.names) && any(0, is_stamp) => Ok(TimeColumns::One(0)),
+        (None, None) if !is_id(context.names) && any(0, is_stamp) && !are_ids(rows) => {
+            Ok(TimeColumns::One(0))
+        }
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
             context.day.map(of_day).ok_or(Some(LayoutError::NoDay))
@@ -85,6 +101,15 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
         },
         (None, None) => false,
     }
+}
+
+/// Returns the columns of the parts of a time, if the header has a year, a month and a day.
+fn parts(names: &[String]) -> Option<TimeParts> {
+    let of = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+    let date = [of(&["year", "yyyy", "yr"])?, of(&["month", "mm", "mon"])?, of(&["day", "dd"])?];
+    let of_day =
+        [&["hour", "hours", "hh"][..], &["minute", "minutes", "min"], &["second", "seconds", "sec"]].map(of);
+    Some(TimeParts { date, of_day })
 }
 
 /// Finds the time columns of a file that has a date column and a time-of-day column. If one column has the
@@ -139,6 +164,14 @@ fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let width = rows.first().map_or(0, Vec::len);
     let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
     (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
+}
+
+/// Returns whether the first column has numbers, and another column has times that are no numbers.
+fn are_ids(rows: &[Record]) -> bool {
+    let is_time = |cell: &[u8]| !is_number(cell.trim_ascii()) && is_stamp(cell);
+    let width = rows.first().map_or(0, Vec::len);
+    cells(rows, 0).all(|cell| is_number(cell.trim_ascii()))
+        && (1..width).any(|column| cells(rows, column).all(is_time))
 }
 
 /// Returns whether the first column is named after ids, which may look like Unix times.

@@ -1,9 +1,11 @@
 //! Reads the time of a row from its cells.
 
+use std::str;
+
 use super::super::cells::Cells;
 use super::super::reason::{Reason, RejectedRow};
 use super::super::time::{self, DateOrder, Stamp};
-use super::{TimeColumns, TimeOfDayForm};
+use super::{TimeColumns, TimeOfDayForm, TimeParts};
 use crate::market::Time;
 
 /// A second in nanoseconds.
@@ -61,7 +63,7 @@ impl Times {
             TimeColumns::One(column)
             | TimeColumns::Two { time_of_day: column, .. }
             | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
-            TimeColumns::Day(_) => None,
+            TimeColumns::Parts(_) | TimeColumns::Day(_) => None,
         });
         let cell = column.and_then(|column| row.get(column)).unwrap_or_default().trim_ascii();
         cell.rsplit(|byte| *byte == b' ').next().unwrap_or_default()
@@ -77,6 +79,7 @@ impl Times {
         let width = match self.columns {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
             TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
+            TimeColumns::Parts(parts) => parts.columns().max().map_or(0, |last| last + 1),
             TimeColumns::Day(_) => 1,
         };
         [self.millis, self.zone].into_iter().flatten().fold(width, |width, column| width.max(column + 1))
@@ -88,7 +91,7 @@ impl TimeColumns {
     pub const fn date_column(self) -> Option<usize> {
         match self {
             Self::One(column) | Self::Two { date: column, .. } => Some(column),
-            Self::TimeOfDay { .. } | Self::Day(_) => None,
+            Self::TimeOfDay { .. } | Self::Parts(_) | Self::Day(_) => None,
         }
     }
 
@@ -99,7 +102,7 @@ impl TimeColumns {
             Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {
                 Some((time_of_day, form))
             }
-            Self::One(_) | Self::Day(_) => None,
+            Self::One(_) | Self::Parts(_) | Self::Day(_) => None,
         }
     }
 
@@ -108,7 +111,7 @@ impl TimeColumns {
         match self {
             Self::Two { date, time_of_day, .. } => Self::Two { date, time_of_day, form },
             Self::TimeOfDay { time_of_day, day, .. } => Self::TimeOfDay { time_of_day, form, day },
-            Self::One(_) | Self::Day(_) => self,
+            Self::One(_) | Self::Parts(_) | Self::Day(_) => self,
         }
     }
 
@@ -129,6 +132,7 @@ impl TimeColumns {
                 let cell = cell(time_of_day)?;
                 form.read(cell, day)
             }
+            Self::Parts(parts) => parts.read(row),
             Self::Day(day) => Some(Stamp::Local(day)),
         };
         stamp.ok_or_else(|| self.bad(row))
@@ -143,8 +147,32 @@ impl TimeColumns {
             Self::Two { date, time_of_day, .. } => {
                 RejectedRow::new(Reason::BadTime, &[cell(date), cell(time_of_day)].join(&b' '))
             }
+            Self::Parts(parts) => {
+                let cells: Vec<&[u8]> = parts.columns().map(cell).collect();
+                RejectedRow::new(Reason::BadTime, &cells.join(&b' '))
+            }
             Self::Day(_) => RejectedRow::new(Reason::BadTime, b""),
         }
+    }
+}
+
+impl TimeParts {
+    /// Returns the indices of all columns.
+    pub fn columns(self) -> impl Iterator<Item = usize> {
+        self.date.into_iter().chain(self.of_day.into_iter().flatten())
+    }
+
+    fn read(self, row: &Cells<'_>) -> Option<Stamp> {
+        let number = |column: usize| {
+            let cell = row.get(column)?.trim_ascii();
+            let whole = cell.strip_suffix(b".0").unwrap_or(cell);
+            str::from_utf8(whole).ok()?.parse::<u32>().ok().filter(|number| *number < 10_000)
+        };
+        let [year, month, day] = self.date.map(number);
+        let [hour, minute, second] = self.of_day.map(|column| column.map_or(Some(0), number));
+        let date = format!("{:04}-{:02}-{:02}", year?, month?, day?);
+        let of_day = format!("{:02}:{:02}:{:02}", hour?, minute?, second?);
+        time::stamp_of_two(date.as_bytes(), of_day.as_bytes(), DateOrder::Ymd)
     }
 }
 

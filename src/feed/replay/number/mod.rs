@@ -4,12 +4,14 @@ mod decimal_sign;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod thirty_seconds;
 
 use rust_decimal::Decimal;
 
 use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
+pub use thirty_seconds::{PriceNotation, price_in_32nds};
 
 /// How many of the last digits of Databento's integer prices are decimals.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
@@ -36,7 +38,7 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, even if it
+/// An apostrophe separates thousands, as in Switzerland, unless prices are configured as 32nds. So `110'165` is parsed as 110165, even if it
 /// is the price of a treasury future and means 110 and 16.5/32. The text `110'16` is an error, because a
 /// group of thousands has three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +97,19 @@ impl Numbers {
         if UNDEFINED_SIZES.contains(&cell.trim_ascii()) { Ok(None) } else { self.size(cell) }
     }
 
+    /// Parses a price in points and 32nds, or a decimal number without an apostrophe.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for other texts with an apostrophe, and in the same cases as [`Numbers::price`].
+    pub fn price_in_32nds(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
+        match price_in_32nds(cell) {
+            Some(price) => Ok(Some(Price(price))),
+            None if cell.contains(&b'\'') => Err(bad(cell)),
+            None => self.price(cell),
+        }
+    }
+
     /// Parses a price of a LOBSTER file. Returns `None` for ±9999999999, which means an empty level of the
     /// order book.
     ///
@@ -112,12 +127,27 @@ impl Numbers {
 /// such as `1,234.5`, `0.5`, `12.34` and `1,234,567` prove that the decimal sign is a point. The number
 /// `1,234` proves nothing.
 pub fn sign_shown(cell: &[u8]) -> Option<DecimalSign> {
+    plain_sign(cell).or_else(|| sign_of_only_reading(cell))
+}
+
+/// Returns the decimal sign with which a cell is a number, if the cell is no number with the other sign.
+fn sign_of_only_reading(cell: &[u8]) -> Option<DecimalSign> {
     let is_number = |decimal| matches!(read(cell, decimal, 0), Ok(Some(_)));
     match (is_number(DecimalSign::Point), is_number(DecimalSign::Comma)) {
         (true, false) => Some(DecimalSign::Point),
         (false, true) => Some(DecimalSign::Comma),
         _ => None,
     }
+}
+
+/// Returns the decimal sign of a plain number whose decimals are no group of thousands. The function is a fast
+/// path, because most numbers in files are of this kind.
+fn plain_sign(cell: &[u8]) -> Option<DecimalSign> {
+    let (_, after) = append(0, cell);
+    let (sign, fraction) = after.split_first().filter(|_| after.len() < cell.len() && cell.len() <= 19)?;
+    let sign = [DecimalSign::Point, DecimalSign::Comma].into_iter().find(|known| known.byte() == *sign)?;
+    let is_proof = !fraction.is_empty() && fraction.len() != 3 && fraction.iter().all(u8::is_ascii_digit);
+    is_proof.then_some(sign)
 }
 
 /// Parses a number, and divides it by ten to the power of `shift`. Returns `None` if the cell is empty or

@@ -332,6 +332,17 @@ proptest! {
     }
 
     #[test]
+    fn the_sign_of_a_plain_number_is_the_sign_of_its_only_reading(cell in any_cell(), digits in 0_u64..10_000_000, decimals in 0_usize..8) {
+        let digits = format!("{digits:08}");
+        let plain = |sign: &str| [&digits[..8 - decimals], &digits[8 - decimals..]].join(sign).into_bytes();
+        for cell in [cell, plain("."), plain(",")] {
+            if let Some(sign) = plain_sign(&cell) {
+                prop_assert_eq!(sign_of_only_reading(&cell), Some(sign));
+            }
+        }
+    }
+
+    #[test]
     fn a_printed_number_comes_back(digits in -(10_i128.pow(28) - 1)..10_i128.pow(28), less in 0_u32..28, scale in 0_u32..29) {
         let printed = Decimal::from_i128_with_scale(digits / 10_i128.pow(less), scale).to_string();
         let with_comma = printed.replace('.', ",");

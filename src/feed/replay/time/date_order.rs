@@ -1,5 +1,6 @@
 //! The order of day, month and year.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -38,5 +39,15 @@ impl FromStr for DateOrder {
             "ymd" => Ok(Self::Ymd),
             _ => Err(DateOrderError { found: text.chars().take(64).collect() }),
         }
+    }
+}
+
+impl fmt::Display for DateOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mdy => "mdy",
+            Self::Dmy => "dmy",
+            Self::Ymd => "ymd",
+        })
     }
 }

@@ -105,7 +105,9 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
         [] | [b'Z' | b'+' | b'-', ..] => (hour, text),
         _ => half_of_day(hour, text)?,
     };
-    let (second, nanos) = if second == 60 { (59, SECOND - 1) } else { (second, nanos) };
+    // In every zone, a leap second ends an hour or half an hour.
+    let is_leap = second == 60 && minute % 30 == 29;
+    let (second, nanos) = if is_leap { (59, SECOND - 1) } else { (second, nanos) };
     let of_day = ((hour * 60 + minute) * 60 + second) * SECOND + nanos;
     let is_time_of_day = hour < 24 || (hour == 24 && of_day == 24 * 3600 * SECOND);
     (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
@@ -206,6 +208,7 @@ mod tests {
             ("0", "00:00:00"),
             ("000000", "00:00:00"),
             ("23:59:60", "23:59:59.999999999"),
+            ("052960", "05:29:59.999999999"),
             ("24:00:00", "1970-01-02T00:00:00"),
         ] {
             assert_eq!(of_day(cell), time, "{cell}");
@@ -216,6 +219,8 @@ mod tests {
             "15",
             "9:3",
             "9:30:0",
+            "03:42:60",
+            "34260.5",
             "09.30.00",
             "960",
             "2500",

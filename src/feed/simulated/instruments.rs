@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::instrument::Instrument;
+use super::instrument_text;
+use super::well_known::WELL_KNOWN;
 use crate::market::Symbol;
-
-/// The range in which the prices of a simulated instrument must lie.
-pub(super) const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
 
 /// The letters from which the names of invented instruments are made. There are no vowels, so that no name is
 /// a word. Each of the 16 letters stands for four bits of an instrument's number.
@@ -23,9 +23,9 @@ const MAX_INVENTED: u32 = 1 << 16;
 /// The setting that chooses the instruments of a simulation.
 ///
 /// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
-/// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits are a name, not a number of
-/// instruments, if they end with a comma (`500,`) or begin with a zero (`005930`). A number with a sign, a
-/// point or an exponent is an error (`1.5`), unless a comma follows (`1.5,`).
+/// line, the value is a text such as `500` or `AAPL:185.5:0.28,MSFT`. In such a text, digits are a name, not
+/// a number of instruments, if they end with a comma (`500,`) or begin with a zero (`005930`). A number with
+/// a sign, a point or an exponent is an error (`1.5`), unless a comma follows (`1.5,`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// A list of instruments with configured names.
@@ -33,20 +33,6 @@ pub enum Instruments {
     /// The number of instruments to invent. The invented names always come from the same list, in the same
     /// order.
     Invented(u32),
-}
-
-/// A simulated instrument. In config.toml, an instrument is written as a name, or as a table with the keys
-/// `name`, `price` and `volatility`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Instrument {
-    /// The symbol under which the instrument is published.
-    pub name: Symbol,
-    /// The first price, which is rounded to 0.01. `None` means a random first price, which depends on the
-    /// seed and the name.
-    pub price: Option<f64>,
-    /// The standard deviation of one random price step, as a fraction of the price. `None` means a random
-    /// volatility, which depends on the seed and the name.
-    pub volatility: Option<f64>,
 }
 
 impl Instruments {
@@ -90,54 +76,14 @@ impl Instruments {
 
 impl Default for Instruments {
     fn default() -> Self {
-        let instrument = |(name, price): (&str, f64)| Instrument {
-            price: Some(price),
-            ..Instrument::named(name.parse().expect("the default names are symbols"))
-        };
-        let instruments = [
-            ("AAPL", 189.50),
-            ("MSFT", 402.25),
-            ("NVDA", 131.40),
-            ("AMZN", 178.10),
-            ("GOOGL", 152.75),
-            ("META", 484.60),
-            ("TSLA", 201.30),
-            ("JPM", 183.90),
-            ("XOM", 104.15),
-            ("SPY", 498.20),
-        ];
-        instruments.into_iter().map(instrument).collect()
+        let named = |name: &str| Instrument::named(name.parse().expect("well-known names are symbols"));
+        WELL_KNOWN.iter().map(|known| named(known.name)).collect()
     }
 }
 
 impl FromIterator<Instrument> for Instruments {
     fn from_iter<I: IntoIterator<Item = Instrument>>(instruments: I) -> Self {
         Self::Named(instruments.into_iter().collect())
-    }
-}
-
-impl Instrument {
-    /// Creates an instrument whose first price and volatility will be drawn at random.
-    #[must_use]
-    pub const fn named(name: Symbol) -> Self {
-        Self { name, price: None, volatility: None }
-    }
-
-    /// Returns an error text if the price or the volatility is out of range. The error text begins with the
-    /// instrument's name.
-    pub(super) fn fault(&self) -> Option<String> {
-        let name = &self.name;
-        match *self {
-            Self { price: Some(price), .. } if !PRICES.contains(&price) => Some(format!(
-                "`{name}` has the price `{price}`; prices are from {} to {}",
-                PRICES.start(),
-                PRICES.end()
-            )),
-            Self { volatility: Some(volatility), .. } if !(0.0..=0.1).contains(&volatility) => Some(format!(
-                "`{name}` has the volatility `{volatility}`; it is a fraction of the price, from 0 to 0.1"
-            )),
-            _ => None,
-        }
     }
 }
 
@@ -191,9 +137,7 @@ impl<'de> Deserialize<'de> for Instruments {
                     return Err(Instruments::not_a_count(text, format_args!("`{text},`")));
                 }
                 let names = text.strip_suffix(',').unwrap_or(text).split(',');
-                let instruments =
-                    names.map(|name| name.trim().parse().map(Instrument::named).map_err(E::custom));
-                instruments.collect()
+                names.map(|text| instrument_text::parse(text.trim()).map_err(E::custom)).collect()
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Instruments, A::Error> {
@@ -203,53 +147,6 @@ impl<'de> Deserialize<'de> for Instruments {
 
         deserializer.deserialize_any(ListOrCount)
     }
-}
-
-impl Serialize for Instrument {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, price, volatility } = self;
-        if price.is_none() && volatility.is_none() {
-            return serializer.serialize_str(name.as_str());
-        }
-        Table { name: name.as_str().to_owned(), price: *price, volatility: *volatility }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Instrument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameOrTable;
-
-        impl<'de> Visitor<'de> for NameOrTable {
-            type Value = Instrument;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a symbol or a table with its name")
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Instrument, E> {
-                name.parse().map(Instrument::named).map_err(E::custom)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Instrument, A::Error> {
-                let Table { name, price, volatility } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                let name = name.parse().map_err(de::Error::custom)?;
-                Ok(Instrument { name, price, volatility })
-            }
-        }
-
-        deserializer.deserialize_any(NameOrTable)
-    }
-}
-
-/// An instrument that config.toml gives as a table, not only as a name.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    price: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    volatility: Option<f64>,
 }
 
 #[cfg(test)]
