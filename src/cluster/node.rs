@@ -56,6 +56,9 @@ const PRESENCE: Duration = Duration::from_secs(1);
 /// The time between two signs of presence at full speed, when the feed waits for the clients of all nodes.
 const FULL_SPEED_PRESENCE: Duration = Duration::from_millis(20);
 
+/// A stream that is alive but gives no message for this long has no more.
+const NOTHING_LEFT: Duration = Duration::from_secs(2);
+
 /// How many epochs a node remembers. A node reads an old epoch again only after a loss.
 const EPOCHS: usize = 64;
 
@@ -261,6 +264,11 @@ impl<L: SharedLog> Node<L> {
         let mut resign_by: Option<Instant> = None;
         loop {
             let now = Instant::now();
+            if self.read < self.end && now.duration_since(self.contact) > NOTHING_LEFT {
+                // The newest messages were deleted, so their numbers never come.
+                self.read = self.end;
+                self.on_caught_up();
+            }
             if let Some(sending) = self.append(now) {
                 append = sending;
             }

@@ -111,7 +111,7 @@ impl Stream {
     pub fn lose(&self) {
         self.change(|state| {
             let (capacity, generation, is_down) = (state.capacity, state.generation + 1, state.is_down);
-            *state = State { capacity, generation, is_down, ..State::default() };
+            *state = State { is_down, generation, capacity, ..State::default() };
         });
     }
 
