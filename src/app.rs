@@ -17,10 +17,11 @@ use tracing::{error, info, warn};
 
 use crate::auth;
 use crate::bars::{Bars, BarsTask};
-use crate::bus::Bus;
+use crate::bus::{self, Bus};
+use crate::cluster::{self, ClusterError, View};
 use crate::config::Config;
-use crate::feed::{self, Control, Feed};
-use crate::hub::Relay;
+use crate::feed::{self, Control, Feed, Standby};
+use crate::hub::{OtherNodes, Relay};
 use crate::server::{
     self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, Info, ListenError, Metrics,
     Origins, RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
@@ -44,6 +45,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The node of a cluster cannot start.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -57,7 +61,7 @@ impl StartError {
         match self {
             Self::Exposed { .. } => Some("server.listen"),
             Self::Tls(TlsError::Half { given }) => Some(given),
-            Self::Listen(_) | Self::Tls(_) | Self::Thread(_) => None,
+            Self::Listen(_) | Self::Tls(_) | Self::Cluster(_) | Self::Thread(_) => None,
         }
     }
 
@@ -75,17 +79,21 @@ impl StartError {
                 Some("configure tokens (auth.tokens), or let everybody in with --allow-anonymous")
             }
             Self::Tls(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
             Self::Thread(_) => None,
         }
     }
 }
 
 /// An error that ends a running application.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A task of the server failed.
     #[error(transparent)]
     Task(#[from] TaskFailed),
+    /// The servers of the cluster refuse the node, or cannot be used.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The feed failed, and the setting `feed.exit_at_end` is on.
     #[error("the feed has failed: {detail}")]
     Feed {
@@ -102,6 +110,7 @@ pub enum RunError {
 /// Fails if TLS cannot be set up, or if the listening address needs tokens and there are none.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
+    cluster::check(&config.cluster, &config.bus)?;
     check_configured_exposure(config)
 }
 
@@ -112,9 +121,11 @@ pub struct App {
     /// The URL under which a browser on this machine can reach the server.
     url: String,
     bus: Arc<Bus>,
-    feed: JoinSet<()>,
+    feed: JoinSet<Result<(), ClusterError>>,
     /// Whether the application ends when the feed has ended.
     exits_at_end: bool,
+    /// Whether the application is a node of a cluster.
+    is_node: bool,
     feed_stop: CancellationToken,
     /// The background tasks, which accept connections, log refused requests and renew the certificate.
     tasks: JoinSet<()>,
@@ -159,9 +170,22 @@ impl Reloader {
     }
 }
 
+/// What a node of a cluster gives to the parts that serve its clients.
+#[derive(Debug)]
+pub struct ClusterSide {
+    /// What the node knows of the cluster.
+    pub view: watch::Receiver<View>,
+    /// The way to the clients of the other nodes.
+    pub others: OtherNodes,
+    /// Controls the feed of the cluster.
+    pub control: Control,
+}
+
 /// The parts of a server that lie between the bus and the clients. The parts are connected to each other, but
 /// do not run yet.
 pub struct Wiring<S> {
+    /// Relays messages between clients.
+    pub relay: Arc<Relay>,
     /// Admits connections.
     pub admission: Arc<Admission>,
     /// The handles through which the accept loop passes sockets to the workers.
@@ -182,7 +206,7 @@ pub struct Wiring<S> {
 
 impl<S: AcceptedSocket> Wiring<S> {
     /// Creates the parts that lie between the bus and the clients, and connects them. `shards` is the number
-    /// of workers. If `feed` is `None`, the owner of the bus must publish the events.
+    /// of workers. `cluster` is what a node knows of its cluster. If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -191,12 +215,19 @@ impl<S: AcceptedSocket> Wiring<S> {
         tls: Option<&TlsAcceptor>,
         is_loopback: bool,
         shards: usize,
+        cluster: Option<ClusterSide>,
     ) -> Self {
         bus.set_flow_controlled(config.feed.stall_timeout().is_some());
         if let Some(feed) = feed {
             bus.announce(feed.announced_symbols());
         }
-        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
+        let control = match (&cluster, feed) {
+            (Some(side), _) => side.control.clone(),
+            (None, Some(feed)) => feed.control().clone(),
+            (None, None) => Control::of_nothing(bus.kind()),
+        };
+        let (cluster, others) = cluster.map(|ClusterSide { view, others, .. }| (view, others)).unzip();
+        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus), others);
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
@@ -206,13 +237,15 @@ impl<S: AcceptedSocket> Wiring<S> {
             Arc::clone(&bars),
             Arc::clone(&relay),
             Arc::clone(&admission),
+            cluster.clone(),
             &reject_counters,
         );
         let (auth_sender, auth) = watch::channel(config.auth.clone());
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             bars,
-            feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            feed: control,
+            cluster,
             relay: Arc::clone(&relay),
             hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
@@ -251,6 +284,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
         let refusals = Arc::clone(&state.refusals);
         Self {
+            relay,
             admission,
             handles,
             workers,
@@ -272,20 +306,32 @@ impl App {
     /// Fails if an address cannot be bound, or if an address needs tokens and there are none. Also fails if
     /// TLS cannot be set up or a thread cannot be started.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
+        cluster::check(&config.cluster, &config.bus)?;
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
         let (listeners, addresses) = listen(&config).await?;
         let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
         let hosts = Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback };
         let url = server::browser_url(&config.server.listen, addresses[0], &hosts, tls.is_some());
-        let bus = Bus::new(&config.bus, config.feed.kind, epoch());
+        // A node of a cluster learns the epoch from the cluster.
+        let epoch = if config.cluster.is_on() { String::new() } else { bus::random_name() };
+        let bus = Bus::new(&config.bus, config.feed.kind, epoch);
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
         bus.set_exits_at_end(config.feed.exit_at_end);
-        let Wiring { admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
-            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
+        let starting = || cluster::Starting::new(config.cluster.clone(), &config.feed);
+        let node = config.cluster.is_on().then(starting);
+        let (edge_control, edge) = Control::remote(config.feed.kind);
+        let (outgoing, mut incoming, queues) = cluster::queues();
+        let side = node.as_ref().map(|node| ClusterSide {
+            view: node.view(),
+            others: OtherNodes { node: node.id().to_owned(), outgoing },
+            control: feed.as_ref().map_or(edge_control, |feed| feed.control().clone()),
+        });
+        let Wiring { relay, admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
+            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards, side);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
@@ -321,15 +367,36 @@ impl App {
 
         let feed_stop = CancellationToken::new();
         let mut pumping = JoinSet::new();
-        if let Some(feed) = feed {
-            pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
+        let (pump_bus, pump_stop) = (Arc::clone(&bus), feed_stop.clone());
+        if let Some(node) = node {
+            let (standby, remote) = match feed.map(Standby::new) {
+                Some((standby, remote)) => (Some(standby), remote),
+                None => (None, edge),
+            };
+            pumping.spawn(node.run(standby, remote, pump_bus, queues, pump_stop));
+            let delivering = async move {
+                while let Some(message) = incoming.recv().await {
+                    relay.deliver(message).await;
+                }
+            };
+            let delivered_stop = feed_stop.clone();
+            tasks.spawn(async move {
+                delivered_stop.run_until_cancelled(delivering).await;
+            });
+        } else if let Some(feed) = feed {
+            let pump = feed::pump(feed, pump_bus, pump_stop);
+            pumping.spawn(async {
+                drop(pump.await);
+                Ok(())
+            });
         }
         Ok(Self {
             addresses,
             url,
             bus,
             feed: pumping,
-            exits_at_end: config.feed.exit_at_end,
+            exits_at_end: config.feed.exit_at_end && !config.cluster.is_on(),
+            is_node: config.cluster.is_on(),
             feed_stop,
             tasks,
             server_stop,
@@ -375,16 +442,20 @@ impl App {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
             Some(failure) = self.failures.recv() => Err(failure.into()),
-            Some(_) = self.feed.join_next(), if self.exits_at_end => {
-                let failed = |detail: &str| Err(RunError::Feed { detail: detail.to_owned() });
-                self.bus.feed_state().detail().map_or(Ok(()), failed)
-            }
+            Some(ended) = self.feed.join_next(), if self.exits_at_end || self.is_node => match ended {
+                Ok(Err(error)) => Err(error.into()),
+                _ if self.is_node => Err(TaskFailed::ended("the node of the cluster").into()),
+                _ => {
+                    let failed = |detail: &str| Err(RunError::Feed { detail: detail.to_owned() });
+                    self.bus.feed_state().detail().map_or(Ok(()), failed)
+                }
+            },
         };
         match &outcome {
             Err(RunError::Task(failure)) => {
                 error!(%failure, "shutting down because a task of the server has failed");
             }
-            Err(RunError::Feed { .. }) | Ok(()) => info!("shutting down"),
+            Err(RunError::Feed { .. } | RunError::Cluster(_)) | Ok(()) => info!("shutting down"),
         }
         self.feed_stop.cancel();
         finish(self.feed).await;
@@ -449,7 +520,7 @@ async fn supervised(
 }
 
 /// Waits until all tasks have ended. Logs each panic.
-async fn finish(mut tasks: JoinSet<()>) {
+async fn finish<T: 'static>(mut tasks: JoinSet<T>) {
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             error!(%error, "a task has failed");
@@ -490,10 +561,4 @@ fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), StartError
         return Err(StartError::Exposed { address });
     }
     Ok(())
-}
-
-/// Returns a random epoch: a text that distinguishes this run of the server from other runs.
-fn epoch() -> String {
-    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()
 }

@@ -23,7 +23,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::feed::FeedError;
 use crate::range::{self, Check};
-use crate::{auth, bars, bus, feed, hub, server, session};
+use crate::{auth, bars, bus, cluster, feed, hub, server, session};
 
 pub use error::{LoadError, Place};
 pub use file::FILE;
@@ -58,6 +58,8 @@ pub struct Config {
     pub bars: bars::Config,
     /// The settings of the feed.
     pub feed: feed::Config,
+    /// The settings of the cluster.
+    pub cluster: cluster::Config,
     /// The conditions under which `/readyz` reports that the server is ready.
     pub ready: server::readiness::Config,
 }
@@ -74,6 +76,7 @@ impl Default for Config {
             bus: bus::Config::default(),
             bars: bars::Config::default(),
             feed: feed::Config::default(),
+            cluster: cluster::Config::default(),
             ready: server::readiness::Config::default(),
         }
     }
@@ -160,6 +163,7 @@ impl Config {
             .chain(range::section("bus", self.bus.checks()))
             .chain(range::section("bars", self.bars.checks()))
             .chain(range::section("feed", self.feed.checks()))
+            .chain(range::section("cluster", self.cluster.checks()))
             .chain(range::section("ready", self.ready.checks()))
             .collect()
     }
@@ -203,10 +207,16 @@ pub fn log_filter(text: &str) -> Option<EnvFilter> {
 }
 
 /// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag
-/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule. Errors about these two do
+/// `--max-gap`. The flags of the cluster begin with `--cluster`. The flag `--feed` and the argument FILE do not follow this rule. Errors about these two do
 /// not use this function.
 pub(crate) fn flag_name(key: &str) -> String {
-    format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
+    let name = match key {
+        "cluster.url" => "cluster",
+        "cluster.name" => "cluster-name",
+        "cluster.role" => "cluster-role",
+        _ => key.rsplit('.').next().unwrap_or(key),
+    };
+    format!("--{}", name.replace('_', "-"))
 }
 
 /// Returns whether a file has keys, but no key of this program.

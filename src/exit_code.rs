@@ -8,11 +8,12 @@
 //! | 2 | [`USAGE`] | the command line is wrong |
 //! | 65 | [`DATA`] | an input is not readable market data, or the feed failed and `--exit-at-end` was given |
 //! | 66 | [`NO_INPUT`] | a file is missing or cannot be read |
-//! | 69 | [`UNAVAILABLE`] | the port is taken, no server answers, or the server closed a slow client |
+//! | 69 | [`UNAVAILABLE`] | the port is taken, no server answers, the server closed a slow client, or NATS cannot be used |
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
 //! | 71 | [`OS`] | the system cannot start a thread or handle signals |
 //! | 74 | [`OUTPUT`] | the output cannot be written |
 //! | 76 | [`PROTOCOL`] | the server rejected the client, TLS failed, or the connection ended |
+//! | 77 | [`LOGIN`] | the servers of the cluster refuse the login |
 //! | 78 | [`CONFIG`] | the configuration is wrong |
 
 use std::io;
@@ -20,6 +21,7 @@ use std::io;
 use crate::app::{RunError, StartError};
 use crate::cli::CliError;
 use crate::client::{CaError, ClientError, TargetError};
+use crate::cluster::{ClusterError, ClusterErrorClass};
 use crate::config::LoadError;
 use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
@@ -45,6 +47,8 @@ pub const OS: u8 = 71;
 pub const OUTPUT: u8 = 74;
 /// The exit code if the server rejected the client, TLS failed, or the connection ended (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
+/// The exit code if the servers of the cluster refuse the login (`EX_NOPERM`).
+pub const LOGIN: u8 = 77;
 /// The exit code for a wrong configuration (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;
 
@@ -71,6 +75,7 @@ pub fn of(error: &CliError) -> u8 {
             _ => CONFIG,
         },
         CliError::Failed(_) | CliError::Run(RunError::Task(_)) => SOFTWARE,
+        CliError::Run(RunError::Cluster(error)) => of_cluster(error),
         CliError::Run(RunError::Feed { .. }) => DATA,
         CliError::System(_) => OS,
         CliError::Output(_) | CliError::Files(FilesError::Output(_)) => OUTPUT,
@@ -102,7 +107,17 @@ fn of_start(error: &StartError) -> u8 {
         },
         StartError::Tls(TlsError::Open { .. }) => NO_INPUT,
         StartError::Exposed { .. } | StartError::Tls(_) => CONFIG,
+        StartError::Cluster(error) => of_cluster(error),
         StartError::Thread(_) => OS,
+    }
+}
+
+fn of_cluster(error: &ClusterError) -> u8 {
+    match error.class() {
+        ClusterErrorClass::Configuration => CONFIG,
+        ClusterErrorClass::NoInput => NO_INPUT,
+        ClusterErrorClass::Login => LOGIN,
+        ClusterErrorClass::Unavailable => UNAVAILABLE,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! # Bird's eye
 //!
-//! A feed is a stream of market events. The [bus] numbers the events in sequence and appends each event to
+//! A feed is a stream of market events. In a [cluster], many servers serve one feed. The [bus] numbers the events in sequence and appends each event to
 //! one ordered log. Past events stay in the log, so that clients can resume. A shard is one of the threads of
 //! the [hub], and serves a part of the clients. Each shard reads the log at its own position. A shard builds
 //! a last-value cache from the log. A shard also has an index, which maps each symbol to the symbol's
@@ -58,7 +58,8 @@
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
 //! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
-//! | [hub] | sends events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
+//! | [cluster] | many nodes that serve one feed, through a log that NATS JetStream stores | bus, feed, market, range |
+//! | [hub] | sends events to connections | bus, cluster, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
@@ -185,6 +186,8 @@
 //! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
 //! | `cut_gaps.rs` | counts and logs the gaps that `max_gap` cuts short |
 //! | `speed.rs` | parses a speed |
+//! | `pace.rs` | whether a feed is paused, its speed, and whether it starts again |
+//! | `standby.rs` | a feed whose events another node publishes |
 //! | `wall_clock.rs` | computes the wall-clock time of an event |
 //! | `lateness.rs` | warns of late events |
 //! | `control.rs` | commands to a running feed |
@@ -282,6 +285,32 @@
 //! | `settings.rs` | parsed options |
 //! | `config.rs` | `[feed.replay]` |
 //!
+//! ## cluster
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `node.rs` | the node's loop |
+//! | `node/opening.rs` | opens the stream, joins at a checkpoint, notices losses |
+//! | `node/applying.rs` | reads the log into the bus |
+//! | `node/appending.rs` | appends to the log, begins a term |
+//! | `node/errands.rs` | checkpoints, signs of presence, commands |
+//! | `entry.rs` | the entries of the shared log, their binary form, the chain |
+//! | `log.rs` | the shared log as a node sees it |
+//! | `reader.rs` | decides which entries are valid |
+//! | `appender.rs` | one message in flight |
+//! | `checkpoint.rs` | where a new node begins to read |
+//! | `lease.rs` | how long the others wait for a silent leader |
+//! | `peers.rs` | messages to the clients of other nodes |
+//! | `queue.rs` | what a leader's feed has published, and the stream does not have yet |
+//! | `own_feed.rs` | the node's own feed: a standby, or the running feed of the leader |
+//! | `mail.rs` | commands for the leader, signs of presence |
+//! | `nats.rs` | the shared log as a stream of NATS JetStream |
+//! | `login.rs` | the login at the NATS servers |
+//! | `start.rs` | connects, starts the node's tasks |
+//! | `view.rs` | what a node knows of the cluster |
+//! | `config.rs` | `[cluster]` |
+//! | `error.rs` | errors and hints |
+//!
 //! ## hub
 //!
 //! | file | what it has or does |
@@ -348,6 +377,7 @@
 //! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
 //! | `bars_api.rs` | `/api/v1/bars/SYMBOL` |
+//! | `cluster_api.rs` | `/api/v1/cluster` |
 //! | `data_api.rs` | checks `/api/v1/symbols`, `/api/v1/snapshots` and `/api/v1/events` |
 //! | `last_values_page.rs` | the JSON of last prices and snapshots, in slices |
 //! | `events_page.rs` | the JSON of past events |
@@ -413,6 +443,7 @@
 //! | `bench/` | benchmarks and the soak test |
 //! | `browser/` | tests in a browser |
 //! | `conformance/` | the Autobahn test suite |
+//! | `cluster/` | installs NATS servers for the tests of clusters |
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
 //! | `notebook/` | executes `docs/notebook.ipynb` |
 //! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
@@ -515,6 +546,7 @@ pub mod bars;
 pub mod bus;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod contract;
 pub mod counters;

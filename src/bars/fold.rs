@@ -1,5 +1,7 @@
 //! Folds the log into the bars of all symbols, and evicts bars beyond `bars.bytes`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::config::Config;
@@ -15,6 +17,8 @@ const SYMBOL_BYTES: usize = size_of::<(Symbol, SymbolBars)>() + 2 * size_of::<us
 #[derive(Debug)]
 pub struct Fold {
     config: Config,
+    /// The epoch of the events that were folded.
+    epoch: Arc<str>,
     symbols: IndexMap<Symbol, SymbolBars>,
     /// The current market time: the time of the newest event, or of a later seek.
     market_time: Time,
@@ -48,6 +52,7 @@ impl Fold {
         let evict_above = config.bytes;
         let mut fold = Self {
             config,
+            epoch: Arc::clone(&checkpoint.epoch),
             symbols: IndexMap::new(),
             market_time: Time::from_nanos(i64::MIN),
             seq: 0,
@@ -77,6 +82,11 @@ impl Fold {
                     }
                 }
             },
+            // In another epoch, the feed begins anew.
+            Read::Lagged(checkpoint) if checkpoint.epoch != self.epoch => {
+                let Figures { evicted, lags, missed, .. } = self.figures();
+                *self = Self { evicted, lags, missed, ..Self::new(self.config.clone(), checkpoint) };
+            }
             Read::Lagged(checkpoint) => {
                 let after = self.seq;
                 let folded = self.resume(checkpoint);

@@ -141,8 +141,8 @@ impl BarsTask {
         fold.apply(read);
         let (seq, figures) = (fold.seq(), fold.figures());
         drop(fold);
-        if matches!(read, Read::Lagged(_)) {
-            let events = figures.missed - missed;
+        let events = figures.missed - missed;
+        if events > 0 {
             warn!(
                 events,
                 "events are missing in the bars, because the history passed the reader of the bars"

@@ -1,11 +1,12 @@
 //! For each symbol, the last-value cache holds the newest event of each kind, and the prices of the day.
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::market::{Day, Event, Kind, Payload, Symbol, TradingState, TradingStatus};
 
 /// An event with its sequence number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequencedEvent {
     /// The sequence number of the event; the first event has the number 1. An [unpublished
     /// event](LastValueCache::fold_unpublished) gets the cache's current sequence number.
@@ -15,7 +16,7 @@ pub struct SequencedEvent {
 }
 
 /// The last values of one symbol: the newest event of each kind, and the prices of the day so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SymbolValues {
     latest: [Option<SequencedEvent>; Kind::CHANNELS.len()],
     /// The newest trading status. Few symbols have one, so it is boxed to take little memory.
@@ -32,7 +33,7 @@ pub type Key = (usize, Kind);
 ///
 /// A symbol gets its index in the cache when the symbol's first event is folded in. All caches of one log
 /// give a symbol the same index, until the feed seeks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastValueCache {
     seq: u64,
     symbols: IndexMap<Symbol, SymbolValues>,
@@ -70,6 +71,13 @@ impl LastValueCache {
     #[must_use]
     pub fn at(seq: u64) -> Self {
         Self { seq, symbols: IndexMap::new() }
+    }
+
+    /// Returns a cache with this sequence number and these last values. The symbols get their indexes in this
+    /// order.
+    #[must_use]
+    pub fn of(seq: u64, symbols: impl IntoIterator<Item = (Symbol, SymbolValues)>) -> Self {
+        Self { seq, symbols: symbols.into_iter().collect() }
     }
 
     /// Returns the sequence number up to which events are folded into the cache; 0 before the first event.

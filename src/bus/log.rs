@@ -7,11 +7,15 @@
 //! A seek cuts the history: a client can no longer resume from a cursor before the seek. A seek does not
 //! affect readers of the log. A reader still reads the entries before the seek, unless the log has evicted
 //! those entries.
+//!
+//! A log can [start over](Log::start_over) at a checkpoint of another log, which may have another epoch. All
+//! readers then lag, and continue at this checkpoint.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Config, LastValueCache};
@@ -50,7 +54,7 @@ pub enum Segment {
 }
 
 /// The position of a seek in the log, and the market time at which the feed continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seek {
     /// The sequence number of the event before the seek. A seek has no sequence number of its own.
     pub after: u64,
@@ -59,8 +63,11 @@ pub struct Seek {
 }
 
 /// The last values and the feed's state at a position in the log. A reader can start from a checkpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
+    /// The epoch, which distinguishes the sequence numbers from those before or after another start of the
+    /// feed.
+    pub epoch: Arc<str>,
     /// The position of the first entry after the checkpoint.
     pub position: u64,
     /// The last values at the checkpoint.
@@ -77,6 +84,7 @@ pub struct Checkpoint {
 /// cache is slow.
 #[derive(Debug)]
 pub struct SharedCheckpoint {
+    epoch: Arc<str>,
     position: u64,
     base: Arc<LastValueCache>,
     /// The events before the checkpoint that are not yet folded into `base`.
@@ -126,6 +134,7 @@ struct Entry {
 /// A bounded sequence of segments.
 #[derive(Debug)]
 pub struct Log {
+    epoch: Arc<str>,
     segments: VecDeque<Entry>,
     /// The position of `segments[0]` in the log. Positions count segments, not events.
     first_position: u64,
@@ -186,12 +195,28 @@ impl Segment {
 }
 
 impl From<SharedCheckpoint> for Checkpoint {
-    fn from(SharedCheckpoint { position, base, unfolded, feed_state, seek }: SharedCheckpoint) -> Self {
+    fn from(checkpoint: SharedCheckpoint) -> Self {
+        let SharedCheckpoint { epoch, position, base, unfolded, feed_state, seek } = checkpoint;
         let mut last_values = Arc::unwrap_or_clone(base);
         for segment in unfolded {
             segment.fold_into(&mut last_values);
         }
-        Self { position, last_values, feed_state, seek }
+        Self { epoch, position, last_values, feed_state, seek }
+    }
+}
+
+impl Checkpoint {
+    /// Updates the checkpoint with the next entry of the log.
+    pub fn fold(&mut self, segment: &Segment) {
+        self.position += 1;
+        match segment {
+            Segment::Events { .. } => segment.fold_into(&mut self.last_values),
+            Segment::FeedState { state, .. } => self.feed_state = state.clone(),
+            Segment::Seek { seek, state, last_values } => {
+                self.last_values = LastValueCache::clone(last_values);
+                (self.feed_state, self.seek) = (state.clone(), Some(*seek));
+            }
+        }
     }
 }
 
@@ -203,10 +228,11 @@ impl Chunk {
 }
 
 impl Log {
-    /// Returns an empty log.
+    /// Returns an empty log of this epoch.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, epoch: Arc<str>) -> Self {
         Self {
+            epoch,
             segments: VecDeque::new(),
             first_position: 0,
             head: 0,
@@ -222,6 +248,36 @@ impl Log {
             feed_state: FeedState::Starting,
             seek: None,
         }
+    }
+
+    /// Empties the log. The log continues at a checkpoint of another log, whose position in its own log does
+    /// not matter. The position of this log's next entry is higher than before, so all readers lag.
+    pub fn start_over(&mut self, checkpoint: Checkpoint) {
+        let Checkpoint { epoch, last_values, feed_state, seek, .. } = checkpoint;
+        let end = self.end();
+        *self = Self {
+            epoch,
+            segments: VecDeque::new(),
+            first_position: end + 1,
+            head: last_values.seq(),
+            events: 0,
+            bytes: 0,
+            max_events: self.max_events,
+            max_bytes: self.max_bytes,
+            base: Arc::new(last_values),
+            unfolded: Vec::new(),
+            unfolded_bytes: 0,
+            base_feed_state: feed_state.clone(),
+            base_seek: seek,
+            feed_state,
+            seek,
+        };
+    }
+
+    /// Returns the epoch.
+    #[must_use]
+    pub fn epoch(&self) -> &Arc<str> {
+        &self.epoch
     }
 
     /// Returns how far a reader can fall behind, in events, before the log may evict the reader's next entry.
@@ -243,6 +299,12 @@ impl Log {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.first_position + self.segments.len() as u64
+    }
+
+    /// Returns the position of the oldest entry.
+    #[must_use]
+    pub fn first_position(&self) -> u64 {
+        self.first_position
     }
 
     /// Returns the newest state of the feed.
@@ -318,6 +380,7 @@ impl Log {
     #[must_use]
     pub fn checkpoint(&self) -> SharedCheckpoint {
         SharedCheckpoint {
+            epoch: Arc::clone(&self.epoch),
             position: self.first_position,
             base: Arc::clone(&self.base),
             unfolded: self.unfolded.clone(),
@@ -326,15 +389,19 @@ impl Log {
         }
     }
 
-    /// Returns a chunk of the events after the sequence number `seq`. The chunk ends where its segment ends,
-    /// so more events may follow. Returns `None` if no event after `seq` is published yet.
+    /// Returns a chunk of the events after the sequence number `seq` of an epoch. The chunk ends where its
+    /// segment ends, so more events may follow. Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the log has evicted the event after `seq`, or if there was a seek after `seq`. A
-    /// seek also invalidates a cursor at the head, although a client with this cursor has missed no event.
-    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
+    /// Returns an error if the log has another epoch, or has evicted the event after `seq`, or if there was a
+    /// seek after `seq`. A seek also invalidates a cursor at the head, although a client with this cursor has
+    /// missed no event.
+    pub fn after(&self, epoch: &str, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
+        if epoch != &*self.epoch {
+            return Err(Evicted);
+        }
         if self.seek.is_some_and(|seek| seq <= seek.after) {
             return Err(Evicted);
         }

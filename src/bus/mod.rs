@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::counters::Counters;
 use crate::market::{Event, FeedKind, FeedState, Symbol, Time};
@@ -30,6 +30,9 @@ use crate::range::{self, Check};
 
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
+
+/// The time between two checks whether the log has reached a cursor.
+const REACH_CHECK: Duration = Duration::from_millis(5);
 
 /// The limits of the history (`[bus]` in config.toml). A client can resume from any event that the history
 /// still contains.
@@ -59,11 +62,17 @@ impl Config {
     }
 }
 
+/// Returns a random name of eight letters and digits, for example for an epoch.
+#[must_use]
+pub fn random_name() -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()
+}
+
 /// A log that wakes its readers after each new entry. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {
-    epoch: String,
-    kind: FeedKind,
+    kind: Mutex<FeedKind>,
     log: Mutex<Log>,
     capacity: usize,
     /// The position after the log's last entry. A change of this position wakes the readers.
@@ -76,6 +85,13 @@ pub struct Bus {
     /// announce.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
+    /// How long a cursor may wait until the log has reached it, in milliseconds; 0 on a server that is no node
+    /// of a cluster.
+    ahead_wait: AtomicU64,
+    /// Whether the log has all that its origin has. In a cluster, a node that is cut off may lack events.
+    is_current: AtomicBool,
+    /// How many events an awaited reader may be behind before the feed waits; 0 means without limit.
+    bound: AtomicU64,
     /// Whether the server ends after the feed, as the setting `feed.exit_at_end` says.
     exits_at_end: AtomicBool,
     is_ending: AtomicBool,
@@ -146,9 +162,8 @@ impl Bus {
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
-            epoch,
-            kind,
-            log: Mutex::new(Log::new(config)),
+            kind: Mutex::new(kind),
+            log: Mutex::new(Log::new(config, epoch.into())),
             capacity: Log::capacity(config),
             end: watch::Sender::new(0),
             progress: watch::Sender::new(Slab::new()),
@@ -156,6 +171,9 @@ impl Bus {
             has_subscriber: watch::Sender::new(false),
             announced: OnceLock::new(),
             is_flow_controlled: AtomicBool::new(false),
+            ahead_wait: AtomicU64::new(0),
+            is_current: AtomicBool::new(true),
+            bound: AtomicU64::new(0),
             exits_at_end: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
@@ -163,10 +181,11 @@ impl Bus {
         })
     }
 
-    /// Returns the epoch, which distinguishes the bus's sequence numbers from the numbers of other buses.
+    /// Returns the epoch, which distinguishes the bus's sequence numbers from the numbers of other buses. The
+    /// epoch changes if the log [starts over](Self::start_over).
     #[must_use]
-    pub fn epoch(&self) -> &str {
-        &self.epoch
+    pub fn epoch(&self) -> Arc<str> {
+        Arc::clone(self.log().epoch())
     }
 
     /// Returns how far a reader can fall behind, in events, before the log may evict the reader's next entry.
@@ -178,7 +197,12 @@ impl Bus {
     /// Returns the kind of the feed that publishes on this bus.
     #[must_use]
     pub fn kind(&self) -> FeedKind {
-        self.kind
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the kind of the feed, for a bus whose feed is on another node.
+    pub fn set_kind(&self, kind: FeedKind) {
+        *self.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind;
     }
 
     /// Announces the symbols that the feed may publish; `None` means that the feed has too many symbols to
@@ -223,10 +247,38 @@ impl Bus {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
+    /// Empties the log, and continues at a checkpoint of another log. All readers then lag, and continue at
+    /// this checkpoint. If the checkpoint has another epoch, no cursor from before the call is valid any more.
+    pub fn start_over(&self, checkpoint: Checkpoint) {
+        self.append(|log, _| log.start_over(checkpoint));
+        // The readers have processed nothing of the new sequence.
+        self.progress.send_modify(|all| all.iter_mut().for_each(|(_, progress)| progress.seq = 0));
+    }
+
     /// Returns the position after the newest entry of the log.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.log().end()
+    }
+
+    /// Returns the position of the oldest entry of the log.
+    #[must_use]
+    pub fn first_position(&self) -> u64 {
+        self.log().first_position()
+    }
+
+    /// Returns the checkpoint before the oldest entry of the log.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let checkpoint = self.log().checkpoint();
+        // Copies the cache after the log is unlocked, because copying is slow.
+        Checkpoint::from(checkpoint)
+    }
+
+    /// Returns the entry at a position; `None` if the log has evicted the entry, or does not have it yet.
+    #[must_use]
+    pub fn entry(&self, position: u64) -> Option<Arc<Segment>> {
+        self.log().read(position).ok().flatten()
     }
 
     /// Returns the sequence number of the newest event; 0 before the first event.
@@ -235,15 +287,15 @@ impl Bus {
         self.log().head()
     }
 
-    /// Returns a chunk of the events after the sequence number `seq`. The chunk ends where its segment ends,
-    /// so more events may follow. Returns `None` if no event after `seq` is published yet.
+    /// Returns a chunk of the events after the sequence number `seq` of an epoch. The chunk ends where its
+    /// segment ends, so more events may follow. Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the log has evicted the event after `seq`, or if there was a [seek](Self::seek)
-    /// after `seq`.
-    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
-        self.log().after(seq)
+    /// Returns an error if the log has another epoch, or has evicted the event after `seq`, or if there was a
+    /// [seek](Self::seek) after `seq`.
+    pub fn after(&self, epoch: &str, seq: u64) -> Result<Option<Chunk>, Evicted> {
+        self.log().after(epoch, seq)
     }
 
     /// Returns the first chunk of the history. The history begins with the oldest event in the log, or after
@@ -263,9 +315,7 @@ impl Bus {
     /// passive reader.
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
-        let checkpoint = self.log().checkpoint();
-        // Copies the cache after the log is unlocked, because copying is slow.
-        let checkpoint = Checkpoint::from(checkpoint);
+        let checkpoint = self.checkpoint();
         let shared_position = Arc::new(AtomicU64::new(checkpoint.position));
         let number = self
             .readers()
@@ -355,6 +405,79 @@ impl Bus {
         let is_awaited = |one: &Progress| one.wait != Wait::GivenUp && one.seq < head;
         // The bus holds the sender, so the wait cannot fail.
         let _ = self.progress.subscribe().wait_for(|all| !all.iter().any(|(_, one)| is_awaited(one))).await;
+    }
+
+    /// Returns the sequence number up to which all awaited readers have processed the events. Returns the
+    /// [head](Self::head) if there is no such reader.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        let head = self.head();
+        let progress = self.progress.borrow();
+        let awaited = progress.iter().filter(|(_, one)| one.wait != Wait::GivenUp);
+        awaited.map(|(_, one)| one.seq).min().unwrap_or(head).min(head)
+    }
+
+    /// Returns whether a client has subscribed.
+    #[must_use]
+    pub fn has_subscriber(&self) -> bool {
+        *self.has_subscriber.borrow()
+    }
+
+    /// Sets how long a cursor may wait until the log has [reached](Self::reach) it. The initial value is zero.
+    pub fn set_ahead_wait(&self, wait: Duration) {
+        self.ahead_wait.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets whether the log has all that its origin has. The initial value is true.
+    pub fn set_current(&self, is_current: bool) {
+        self.is_current.store(is_current, Ordering::Relaxed);
+    }
+
+    /// Returns whether the log has all that its origin has.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_current.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the log has the event `seq` of an epoch, because a client of another node may be ahead of
+    /// this node. Does not wait for an epoch that a [current](Self::is_current) log does not have. Returns
+    /// whether nothing is left to wait for.
+    ///
+    /// Cancel safe: the wait changes nothing.
+    pub async fn reach(&self, epoch: &str, seq: u64) -> bool {
+        let is_reached = || {
+            let log = self.log();
+            if **log.epoch() == *epoch { log.head() >= seq } else { self.is_current() }
+        };
+        let wait = Duration::from_millis(self.ahead_wait.load(Ordering::Relaxed));
+        if wait.is_zero() {
+            return true;
+        }
+        let reaching = async {
+            while !is_reached() {
+                sleep(REACH_CHECK).await;
+            }
+        };
+        timeout(wait, reaching).await.is_ok()
+    }
+
+    /// Sets how many events an awaited reader may be behind before any feed waits. The initial value is 0,
+    /// which means without limit.
+    pub fn set_bound(&self, events: u64) {
+        self.bound.store(events, Ordering::Relaxed);
+    }
+
+    /// Waits until no awaited reader is further behind than the [bound](Self::set_bound).
+    ///
+    /// Cancel safe: the wait changes nothing.
+    pub async fn room(&self) {
+        let bound = self.bound.load(Ordering::Relaxed);
+        if bound == 0 {
+            return;
+        }
+        let least = self.head().saturating_sub(bound);
+        // The bus holds the sender, so the wait cannot fail.
+        let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= least)).await;
     }
 
     /// Returns whether each awaited reader is at work or has caught up. A reader is at work if it has

@@ -128,6 +128,7 @@ impl CliError {
                 );
             }
             Self::FlagWithoutClock { .. } => "only a replay and a simulation have a clock",
+            Self::Run(RunError::Cluster(error)) => error.hint()?,
             Self::Failed(_)
             | Self::Run(_)
             | Self::Stopped

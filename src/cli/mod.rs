@@ -147,6 +147,9 @@ pub struct ServeArgs {
     /// everything
     #[arg(long)]
     pub allow_anonymous: bool,
+    /// The flags that make the server a node of a cluster
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Configuration file [default: config.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -156,6 +159,24 @@ pub struct ServeArgs {
     /// The flags that say how files are read
     #[command(flatten)]
     pub read: ReadArgs,
+}
+
+/// The flags that make the server a node of a cluster.
+#[derive(Debug, Default, Args)]
+pub struct ClusterArgs {
+    /// URL of a NATS server, such as `nats://127.0.0.1:4222`, through which many nodes serve one feed; may be
+    /// repeated
+    #[arg(long = "cluster", value_name = "URL")]
+    pub url: Vec<String>,
+    /// Name of the cluster: nodes with the same name serve the same feed [default: main]
+    #[arg(long = "cluster-name", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Role of the node: auto may lead, edge has no feed of its own [default: auto]
+    #[arg(long = "cluster-role", value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Lead at once, and begin the feed anew: all clients get a new epoch
+    #[arg(long = "cluster-restart")]
+    pub restart: bool,
 }
 
 /// The flags for the beginning and the end of a feed.
@@ -257,6 +278,9 @@ impl ServeArgs {
             ("server.tls_cert", path(&self.tls_cert)),
             ("server.tls_key", path(&self.tls_key)),
             ("server.allow_anonymous", switch(self.allow_anonymous)),
+            ("cluster.url", list(&self.cluster.url)),
+            ("cluster.name", text(&self.cluster.name)),
+            ("cluster.role", text(&self.cluster.role)),
             ("log", text(&self.log)),
         ];
         let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
@@ -308,7 +332,7 @@ mod tests {
     #[test]
     fn an_error_names_a_flag_as_it_is_typed() {
         let line = "tickerplant --profile gbm --symbols A --rate 1 --seed 1 --start 2024 --session 24h --speed 1 --max-gap 1s --retime --paused --loop \
-             --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info \
+             --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --cluster nats://a:1 --cluster-name a --cluster-role edge --log info \
              --symbol A --tz UTC --layout a --map price=0 --date-order mdy --time-of-day digits --decimal . --price-scale 1 --prices 32nds --delimiter tab --encoding a \
              --from 2024 --to 2024 --strict --max-bytes 1";
         let sources = Cli::try_parse_from(line.split_whitespace()).unwrap().serve.sources(Vec::new());

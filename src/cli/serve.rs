@@ -9,7 +9,7 @@ use tracing::{Level, enabled};
 use super::progress_bar::Bar;
 use super::{CliError, ServeArgs, block_on, load_config, log, reload};
 use crate::app::App;
-use crate::feed;
+use crate::feed::{self, Control};
 
 /// Runs a server until a signal shuts it down, or until the end of its feed if the setting `feed.exit_at_end`
 /// is on. A second signal stops the program at once. SIGHUP does not end
@@ -27,11 +27,16 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let listen_for = |kind| signal(kind).map_err(CliError::System);
         // SIGHUP is handled before the feed reads its files, so that a closed terminal never ends the server.
         let hangups = listen_for(SignalKind::hangup())?;
-        let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
-        let control = feed.control().clone();
+        // An edge of a cluster has no feed of its own.
+        let has_feed = !loaded.config.cluster.is_edge();
+        let opened = has_feed.then(|| feed::open(&loaded.config.feed)).transpose();
+        let feed = load_config::located(&loaded, opened)?;
+        let none = || Control::of_nothing(loaded.config.feed.kind);
+        let control = feed.as_ref().map_or_else(none, |feed| feed.control().clone());
         let signals = [listen_for(SignalKind::interrupt())?, listen_for(SignalKind::terminate())?];
-        let config = loaded.config.clone();
-        let app = load_config::started(&loaded, App::start(config.clone(), Some(feed)).await)?;
+        let mut config = loaded.config.clone();
+        config.cluster.restarts = args.cluster.restart;
+        let app = load_config::started(&loaded, App::start(config.clone(), feed).await)?;
         if enabled!(Level::INFO) {
             // A failed write is ignored, like a failed write of a log line.
             if let Some(simulation) = control.status().simulation {

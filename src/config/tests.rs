@@ -414,12 +414,19 @@ fn a_value_of_a_wrong_type_is_an_error_with_the_key_the_place_and_the_right_form
     const FORMS: [&str; 4] =
         [" is not ", " is neither ", "; symbols are ", "; hint: inspect --help lists them"];
     // Some keys accept one of the values in `WRONG`.
-    const RIGHT: [&str; 5] = [
+    const RIGHT: [&str; 12] = [
         "server.tls_cert = \"?\"",
         "server.tls_key = \"?\"",
         "feed.clock.speed = 1.5",
         "feed.simulated.seed = 99999999999999999",
         "feed.replay.delimiter = \"?\"",
+        "cluster.credentials = \"?\"",
+        "cluster.nkey_seed = \"?\"",
+        "cluster.password_file = \"?\"",
+        "cluster.token_file = \"?\"",
+        "cluster.tls_ca = \"?\"",
+        "cluster.tls_cert = \"?\"",
+        "cluster.tls_key = \"?\"",
     ];
     const TYPES: [&str; 14] = [
         "u8", "u16", "u32", "u64", "usize", "i64", "f64", "bit", "boolean", "NonZero", "nonzero", "struct",

@@ -100,6 +100,49 @@ pub struct FeedStatus {
     pub ends_in_ms: Option<u64>,
 }
 
+/// What a node knows of its cluster.
+#[derive(ToSchema)]
+#[schema(examples(json!({
+    "node": "k3f9x2m1", "leader": "9zigc6ao", "term": 2, "epoch": "ehsxlr6o", "seq": 120_455, "lag_ms": 3,
+    "caught_up": true, "takeovers": 2, "skipped": 0,
+    "nodes": [{"node": "k3f9x2m1", "may_lead": true, "seq": 120_455, "caught_up": true}]
+})))]
+pub struct ClusterStatus {
+    /// The id of this node.
+    pub node: String,
+    /// The id of the leader; left out if no node leads.
+    pub leader: Option<String>,
+    /// The number of the term. Each leader begins a term.
+    pub term: u64,
+    /// The epoch of the sequence numbers.
+    pub epoch: String,
+    /// The newest event that this node has read.
+    pub seq: u64,
+    /// How long ago this node has read the newest entry of the shared log, in milliseconds.
+    pub lag_ms: u64,
+    /// Whether this node has read all that the shared log has.
+    pub caught_up: bool,
+    /// How many terms have begun since this node started.
+    pub takeovers: u64,
+    /// How many entries this node has skipped, because they do not follow from the one before.
+    pub skipped: u64,
+    /// The nodes that were present in the last three seconds, this one included.
+    pub nodes: Vec<ClusterNode>,
+}
+
+/// A node of a cluster.
+#[derive(ToSchema)]
+pub struct ClusterNode {
+    /// The id of the node.
+    pub node: String,
+    /// Whether the node has a feed, so that it may lead.
+    pub may_lead: bool,
+    /// The newest event that the node has read.
+    pub seq: u64,
+    /// Whether the node has read all that the shared log has.
+    pub caught_up: bool,
+}
+
 /// The answer of `/api/v1/symbols`: the last price of each symbol.
 #[derive(ToSchema)]
 #[schema(examples(json!({"symbols": [{

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::answers::{
-    BarInterval, BarsPage, ErrorAnswer, EventsPage, FeedStatus, Health, Info, Readiness, SnapshotsPage,
-    SymbolsPage,
+    BarInterval, BarsPage, ClusterStatus, ErrorAnswer, EventsPage, FeedStatus, Health, Info, Readiness,
+    SnapshotsPage, SymbolsPage,
 };
 use super::schemas::Schemas;
 use super::values::{Cursor, Symbol};
@@ -86,7 +86,13 @@ pub fn openapi() -> Value {
 
 /// Returns all paths with their operations.
 fn paths(schemas: &mut Schemas) -> Value {
-    let groups = [connecting_paths(schemas), data_paths(schemas), feed_path(schemas), server_paths(schemas)];
+    let groups = [
+        connecting_paths(schemas),
+        data_paths(schemas),
+        feed_path(schemas),
+        cluster_path(schemas),
+        server_paths(schemas),
+    ];
     let mut paths = Map::new();
     for group in groups {
         if let Value::Object(group) = group {
@@ -254,6 +260,20 @@ fn feed_path(schemas: &mut Schemas) -> Value {
                 "responses": responses(json!({"200": feed_status}), &[401, 403, 408, 409, 413, 503]),
             },
         },
+    })
+}
+
+/// Returns the route of the cluster.
+fn cluster_path(schemas: &mut Schemas) -> Value {
+    let cluster = answer::<ClusterStatus>(schemas, "What the node knows of its cluster.");
+    json!({
+        "/api/v1/cluster": {"get": {
+            "operationId": "getCluster",
+            "tags": ["operation"],
+            "summary": "What a node knows of its cluster. A server that is no node of a cluster answers 404.",
+            "security": with_token(),
+            "responses": responses(json!({"200": cluster}), &[401, 403, 404, 503]),
+        }},
     })
 }
 

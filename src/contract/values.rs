@@ -117,6 +117,10 @@ pub enum FeedState {
     Ended,
     /// The feed has failed.
     Failed,
+    /// Another node of the cluster has taken over the feed, and has not published any event yet.
+    Restarting,
+    /// The node is cut off from the other nodes of its cluster.
+    Degraded,
 }
 
 /// Seconds of market time in a second.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::replay::{MomentError, MomentParser};
@@ -18,7 +19,7 @@ use crate::market::{FeedKind, FeedState, Time};
 const QUEUE: usize = 8;
 
 /// A command to a feed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FeedCommand {
     /// Stops publishing until the feed is resumed.
     Pause,
@@ -51,7 +52,7 @@ impl fmt::Display for FeedCommand {
 }
 
 /// The reason why a command cannot be executed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ControlError {
     /// The feed reads standard input, and therefore takes no commands.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
@@ -59,6 +60,9 @@ pub enum ControlError {
     /// The feed is a simulation, which cannot loop.
     #[error("a simulation has no end, so it cannot start again; only a replay can loop")]
     NoLoop,
+    /// No node of the cluster leads, so no feed can execute the command.
+    #[error("no node of the cluster leads at the moment; try again in a second")]
+    NoLeader,
     /// The pump, i.e. the task that publishes the feed's events, has ended.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
@@ -70,7 +74,6 @@ pub enum ControlError {
 /// A handle that controls a running feed and reads its status.
 #[derive(Clone, Debug)]
 pub struct Control {
-    kind: FeedKind,
     moments: MomentParser,
     progress: Progress,
     commands: mpsc::Sender<QueuedCommand>,
@@ -78,27 +81,62 @@ pub struct Control {
 
 /// A queued command, and the sender through which the caller gets the answer.
 #[derive(Debug)]
-pub(super) struct QueuedCommand {
-    pub(super) command: FeedCommand,
-    pub(super) answer: oneshot::Sender<Status>,
+pub struct QueuedCommand {
+    /// The command.
+    pub command: FeedCommand,
+    /// Gets the status of the feed after the command.
+    pub answer: oneshot::Sender<Result<Status, ControlError>>,
+}
+
+/// The other end of a [`Control`] whose feed runs elsewhere, for example on another node.
+#[derive(Debug)]
+pub struct RemoteFeed {
+    pub(super) progress: Progress,
+    pub(super) commands: mpsc::Receiver<QueuedCommand>,
+}
+
+impl RemoteFeed {
+    /// Sets the status that the control returns.
+    pub fn set_status(&self, status: Status) {
+        self.progress.set_remote(status);
+    }
+
+    /// Sets the kind of the feed, before its first status comes.
+    pub fn set_kind(&self, kind: FeedKind) {
+        self.progress.set_kind(kind);
+    }
+
+    /// Waits for the next command. Waits without end if no control is left.
+    ///
+    /// Cancel safe: a cancelled wait loses no command.
+    pub async fn next_command(&mut self) -> QueuedCommand {
+        match self.commands.recv().await {
+            Some(command) => command,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Control {
     /// Creates a control, and the receiver from which the pump takes the queued commands.
-    pub(super) fn new(
-        kind: FeedKind,
-        moments: MomentParser,
-        progress: Progress,
-    ) -> (Self, mpsc::Receiver<QueuedCommand>) {
+    pub(super) fn new(moments: MomentParser, progress: Progress) -> (Self, mpsc::Receiver<QueuedCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUE);
-        (Self { kind, moments, progress, commands }, receiver)
+        (Self { moments, progress, commands }, receiver)
     }
 
     /// Creates a control for a bus to which no pump publishes. Every command that is sent through this
     /// control fails.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
-        Self::new(kind, MomentParser::default(), Progress::new(Status::new(kind), false)).0
+        Self::remote(kind).0
+    }
+
+    /// Creates a control whose feed runs elsewhere, and the other end of the control.
+    #[must_use]
+    pub fn remote(kind: FeedKind) -> (Self, RemoteFeed) {
+        let progress = Progress::new(Status::new(kind), false);
+        let (control, commands) = Self::new(MomentParser::default(), progress.clone());
+        (control, RemoteFeed { progress, commands })
     }
 
     /// Returns the status of the feed.
@@ -123,14 +161,14 @@ impl Control {
     ///
     /// Returns an error if the feed cannot execute the command, or if the feed's pump has ended.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
-        match (self.kind, command) {
+        match (self.status().kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),
             (FeedKind::Simulated, FeedCommand::Loop(_)) => return Err(ControlError::NoLoop),
             _ => {}
         }
         let (answer, answered) = oneshot::channel();
         self.commands.send(QueuedCommand { command, answer }).await.map_err(|_| self.over())?;
-        answered.await.map_err(|_| self.over())
+        answered.await.map_err(|_| self.over())?
     }
 
     fn over(&self) -> ControlError {

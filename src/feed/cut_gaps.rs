@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -9,7 +10,7 @@ use tracing::info;
 const BETWEEN_SUMMARIES: Duration = Duration::from_mins(1);
 
 /// The gaps that were cut short because they were longer than `feed.clock.max_gap`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutGaps {
     /// The number of gaps that were cut.
     pub gaps: u64,

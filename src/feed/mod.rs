@@ -15,6 +15,7 @@ mod error;
 mod lateness;
 mod line_settings;
 mod lines;
+mod pace;
 mod printable;
 mod pump;
 mod reader;
@@ -24,36 +25,40 @@ pub mod schedule;
 pub mod simulated;
 mod source;
 mod speed;
+mod standby;
 mod status;
 mod stdin;
 mod symbol_gate;
 mod wall_clock;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::market::{FeedKind, Symbol, Time};
+use crate::market::{Event, FeedKind, Symbol, Time};
 use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 
-pub use control::{Control, ControlError, FeedCommand};
+pub use control::{Control, ControlError, FeedCommand, QueuedCommand, RemoteFeed};
 pub use cut_gaps::CutGaps;
 pub use error::{ErrorClass, FeedError};
 pub use line_settings::LineSettings;
+pub use pace::Pace;
 pub use printable::printable;
 pub use pump::pump;
 pub use reject_counters::RejectCounters;
 pub use speed::{Speed, SpeedError};
+pub use standby::{Difference, Place, Standby};
 pub use status::Status;
 
-use control::QueuedCommand;
 use replay::Replay;
 use schedule::Schedule;
 use simulated::Hours;
 use source::{Files, Source};
 use status::Progress;
+use symbol_gate::SymbolGate;
 use wall_clock::WallClock;
 
 /// The settings of the feed (`[feed]` in config.toml).
@@ -141,6 +146,48 @@ impl Config {
         }
     }
 
+    /// Returns the pace at which the feed starts.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let has_schedule = self.kind != FeedKind::Stdin;
+        Pace {
+            is_paused: has_schedule && self.clock.paused,
+            speed: has_schedule.then_some(self.clock.speed),
+            repeats: (self.kind == FeedKind::Replay).then_some(self.replay.r#loop),
+        }
+    }
+
+    /// Returns the seed and the start of a simulation, if they are set.
+    #[must_use]
+    pub fn origin(&self) -> (Option<u64>, Option<Time>) {
+        let simulated = &self.simulated;
+        let is_simulated = self.kind == FeedKind::Simulated;
+        (simulated.seed.filter(|_| is_simulated), simulated.start.filter(|_| is_simulated))
+    }
+
+    /// Returns a text of all that determines the events of the feed, except the seed and the start of a
+    /// simulation. Two feeds with the same text, seed and start have the same events.
+    #[must_use]
+    pub fn determinants(&self) -> String {
+        let own = match self.kind {
+            FeedKind::Simulated => {
+                let simulated = simulated::Config { seed: None, start: None, ..self.simulated.clone() };
+                toml::to_string(&simulated)
+            }
+            FeedKind::Replay => {
+                // The folder of a file does not matter, since nodes may keep their files in different places.
+                let name = |path: &PathBuf| {
+                    path.file_name().unwrap_or_default().to_string_lossy().into_owned().into()
+                };
+                let files = self.replay.files.iter().map(name).collect();
+                toml::to_string(&replay::Config { files, r#loop: false, ..self.replay.clone() })
+            }
+            FeedKind::Stdin => Ok(String::new()),
+        };
+        let own = own.expect("the settings of a feed can be written as TOML");
+        format!("{}\n{}\n{}\n{own}", self.kind, self.symbols, self.line_bytes)
+    }
+
     /// Returns an error if the feed has no end, but a setting needs an end.
     fn check_end(&self) -> Result<(), FeedError> {
         match self.kind {
@@ -168,7 +215,15 @@ impl Config {
 /// that reads its input.
 #[derive(Debug)]
 pub struct Feed {
+    /// The settings of the feed.
+    config: Config,
+    /// The seed and the start of a simulation, where the configuration gives them.
+    given: (Option<u64>, Option<Time>),
     source: Source,
+    /// The limit of symbols, and the symbols that the source has had so far.
+    gate: SymbolGate,
+    /// Events that were taken from the source already.
+    pending: Vec<Event>,
     /// The schedule of the feed's events; `None` if events are published as they arrive.
     schedule: Option<Schedule>,
     /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
@@ -179,7 +234,6 @@ pub struct Feed {
     stalled_after: Duration,
     /// How long one slow client may keep the feed waiting.
     stall_timeout: Duration,
-    symbols: usize,
     reject_counters: RejectCounters,
     progress: Progress,
     control: Control,
@@ -196,6 +250,7 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     config.check_end()?;
+    let given = config.origin();
     let config = &Config { simulated: config.simulated.resolved(), ..config.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.has_too_many_symbols() => {
@@ -209,7 +264,7 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
         }
         FeedKind::Stdin => Source::Channel(stdin::open(lines)),
     };
-    Ok(Feed::new(config, source, reject_counters))
+    Ok(Feed { given, ..Feed::new(config, source, reject_counters) })
 }
 
 impl Feed {
@@ -227,17 +282,21 @@ impl Feed {
         let progress = Progress::new(status, clock.max_gap.is_some());
         let hours =
             if kind == FeedKind::Simulated { config.simulated.session.clone() } else { Hours::AllDay };
-        let (control, commands) = Control::new(kind, source.moments(), progress.clone());
+        let (control, commands) = Control::new(source.moments(), progress.clone());
+        // A simulation has no more symbols, as `open` has checked.
+        let symbols = if kind == FeedKind::Simulated { 0 } else { config.symbols };
         Self {
+            config: config.clone(),
+            given: config.origin(),
             source,
+            gate: SymbolGate::new(symbols, reject_counters.clone()),
+            pending: Vec::new(),
             schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap, hours)),
             wall_clock: (has_schedule && clock.retime).then(|| WallClock::new(Time::now)),
             is_paused: has_schedule && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
             stalled_after: config.stalled_after,
             stall_timeout: config.replay.stall_timeout,
-            // A simulation has no more symbols, as `open` has checked.
-            symbols: if kind == FeedKind::Simulated { 0 } else { config.symbols },
             reject_counters,
             progress,
             control,

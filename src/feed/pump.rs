@@ -18,13 +18,14 @@ use tracing::{error, info, warn};
 mod commands;
 
 use super::Feed;
-use super::control::QueuedCommand;
+use super::control::{ControlError, QueuedCommand};
 use super::cut_gaps::CutGapsLog;
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
 use super::source::{BETWEEN_LAPS, Source};
 use super::speed::Speed;
+use super::standby::Standby;
 use super::status::{Progress, Status};
 use super::symbol_gate::SymbolGate;
 use super::wall_clock::WallClock;
@@ -56,15 +57,18 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 ///
 /// If the bus is [ending](Bus::is_ending) after the feed's last event or failure, the pump returns as soon as
 /// the clients have got everything.
-pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
-    let Feed { source, schedule, wall_clock, is_paused, waits_for_client, stalled_after, .. } = feed;
-    let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
+///
+/// Returns the feed as a standby, which has to start its source again before it can continue.
+pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) -> Standby {
+    let Feed { config, given, source, gate, pending, schedule, wall_clock, .. } = feed;
+    let Feed { is_paused, waits_for_client, stalled_after, stall_timeout, reject_counters, .. } = feed;
+    let Feed { progress, control, mut commands, .. } = feed;
     // The pump's own control must not keep the command channel open.
     drop(control);
     let mut pump = Pump {
         source,
-        gate: SymbolGate::new(symbols, reject_counters),
-        pending: Vec::new().into_iter().peekable(),
+        gate,
+        pending: pending.into_iter().peekable(),
         schedule,
         wall_clock,
         cut_gaps_log: CutGapsLog::default(),
@@ -93,6 +97,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     if bus.is_ending() {
         stop.run_until_cancelled(pump.wait_for_the_last_readers()).await;
     }
+    Standby::of_source(config, given, pump.source, pump.gate, reject_counters)
 }
 
 /// The state of a running pump.
@@ -118,7 +123,7 @@ struct Pump<'a> {
     /// The newest instant at which the pump is known to have run.
     seen: Instant,
     /// The channel for the answer to the command that is being executed.
-    answer: Option<oneshot::Sender<Status>>,
+    answer: Option<oneshot::Sender<Result<Status, ControlError>>>,
     /// Whether a step has published the source's last event, and waits for the readers. Another command ends
     /// the wait.
     is_step_waiting: bool,
@@ -177,7 +182,7 @@ impl Pump<'_> {
         self.update_flow_control();
         if let Some(answer) = self.answer.take() {
             // Sending fails if the caller no longer waits for the answer.
-            let _ = answer.send(self.progress.status());
+            let _ = answer.send(Ok(self.progress.status()));
         }
     }
 
@@ -214,6 +219,7 @@ impl Pump<'_> {
             None => {}
         }
         self.notice_standstill();
+        self.wait_for_room().await;
         Ok(true)
     }
 
@@ -286,6 +292,21 @@ impl Pump<'_> {
                 self.give_up_silent_readers();
             }
             self.ahead = 0;
+        }
+    }
+
+    /// Waits until the bus has [room](Bus::room) for more events. All due times move by the wait, so that the
+    /// feed does not publish in a burst what it could not publish before.
+    ///
+    /// Cancel safe: after a cancelled wait, the due times do not move.
+    async fn wait_for_room(&mut self) {
+        if self.bus.room().now_or_never().is_some() {
+            return;
+        }
+        let begin = Instant::now();
+        self.bus.room().await;
+        if let Some(schedule) = &mut self.schedule {
+            schedule.delay(begin.elapsed());
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::cut_gaps::CutGaps;
@@ -13,7 +14,7 @@ use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
 /// The state and the progress of a feed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The kind of feed.
     pub kind: FeedKind,
@@ -57,6 +58,8 @@ pub struct Progress(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     status: Status,
+    /// The status of a feed that runs elsewhere; `None` for a feed of this process.
+    remote: Option<Status>,
     meter: Meter,
     /// Whether the schedule cuts long gaps, so that the remaining time cannot be computed.
     cuts_gaps: bool,
@@ -93,15 +96,28 @@ impl Progress {
     #[must_use]
     pub fn new(status: Status, cuts_gaps: bool) -> Self {
         let meter = Meter::new();
-        Self(Arc::new(Mutex::new(Inner { status, meter, cuts_gaps, consumed: 0, next: None })))
+        Self(Arc::new(Mutex::new(Inner { status, remote: None, meter, cuts_gaps, consumed: 0, next: None })))
     }
 
     /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = self.inner();
+        if let Some(remote) = &inner.remote {
+            return remote.clone();
+        }
         let rate = inner.meter.rate();
         Status { rate, ends_in: inner.ends_in(rate), ..inner.status.clone() }
+    }
+
+    /// Sets the kind of a feed that runs elsewhere.
+    pub fn set_kind(&self, kind: FeedKind) {
+        self.inner().status.kind = kind;
+    }
+
+    /// Sets the status of a feed that runs elsewhere.
+    pub fn set_remote(&self, status: Status) {
+        self.inner().remote = Some(status);
     }
 
     /// Sets the state. Returns whether the state changed.

@@ -135,7 +135,7 @@ impl<'a> CommandExecutor<'a> {
         } else {
             (set.is_none() && missed.is_none()).then(|| self.market.seq())
         };
-        let position = seq.map(|seq| Position { epoch: self.bus.epoch(), seq });
+        let position = seq.map(|seq| Position { epoch: &self.market.epoch, seq });
         self.reply_behind_conflated(&Reply::subscribed(id, state), position);
         self.connection.begin_snapshots(set.as_ref());
         if resumed {
@@ -148,7 +148,7 @@ impl<'a> CommandExecutor<'a> {
             }
             if !has_gap {
                 let until = after.map(|_| self.market.seq());
-                let epoch = (reason == GapReason::EpochChanged).then(|| self.bus.epoch());
+                let epoch = (reason == GapReason::EpochChanged).then_some(&*self.market.epoch);
                 self.reply(&Reply::Gap { after, until, reason, epoch, snapshots: None });
             }
         }
@@ -240,7 +240,7 @@ impl<'a> CommandExecutor<'a> {
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
             unknown: Vec::new(),
-            epoch: self.bus.epoch().to_owned(),
+            epoch: self.market.epoch.to_string(),
             // A client may be ahead of its shard.
             seq: self.market.seq().max(self.connection.state.after().unwrap_or(0)),
             resumed,

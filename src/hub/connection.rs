@@ -1,5 +1,6 @@
 //! A connection: the data that a shard keeps about one client.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Rep
 /// The data that a shard keeps about one client.
 #[derive(Debug)]
 pub(super) struct Connection {
+    /// The epoch of the sequence numbers that the client was sent.
+    pub(super) epoch: Arc<str>,
     pub(super) encoding: Encoding,
     pub(super) role: Role,
     pub(super) state: ConnectionState,
@@ -76,8 +79,9 @@ pub(super) enum Dispatch {
 impl Connection {
     /// Returns a connection with the role `Plain`. `limit` is the maximum number of pending bytes in the
     /// connection's [outbox](Outbox::new).
-    pub(super) fn new(encoding: Encoding, limit: usize, deadlines: Deadlines) -> Self {
+    pub(super) fn new(epoch: Arc<str>, encoding: Encoding, limit: usize, deadlines: Deadlines) -> Self {
         Self {
+            epoch,
             encoding,
             role: Role::Plain,
             state: ConnectionState::Live,
@@ -96,7 +100,7 @@ impl Connection {
     /// shard later removes from the subscription index.
     pub(super) fn on_disconnect(&mut self) {
         let subscription = std::mem::take(&mut self.subscription);
-        let nothing = Self::new(self.encoding, 0, Deadlines::default());
+        let nothing = Self::new(Arc::clone(&self.epoch), self.encoding, 0, Deadlines::default());
         *self = Self { subscription, state: ConnectionState::Closing { reason: None }, ..nothing };
     }
 
@@ -128,9 +132,8 @@ impl Connection {
             ConnectionState::Snapshots { set, .. } if set.covers(key, symbol) => Some(Dispatch::Skip),
             ConnectionState::Resuming { .. } => Some(Dispatch::Resume),
             // The event is part of a gap, and the client has yet to be told of this gap.
-            ConnectionState::Resync { owed: Owed { gap: Some(_), .. } } | ConnectionState::Closing { .. } => {
-                Some(Dispatch::Skip)
-            }
+            ConnectionState::Resync { owed: Owed { gap: Some(_), .. } | Owed { new_epoch: true, .. } }
+            | ConnectionState::Closing { .. } => Some(Dispatch::Skip),
             // The snapshots that follow the seek include this event.
             ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => {
                 Some(Dispatch::Skip)
@@ -301,13 +304,17 @@ impl Connection {
             Subscription::default(),
         );
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
-        if let Some(after) = owed.gap {
+        if owed.new_epoch {
+            let (reason, epoch) = (GapReason::EpochChanged, Some(&*market.epoch));
+            self.reply(&Reply::Gap { after: None, until: None, reason, epoch, snapshots: Some(snapshots) });
+            self.begin_snapshots(set.as_ref());
+        } else if let Some(after) = owed.gap {
             let (after, until) = (Some(after), Some(market.seq()));
             let reason = GapReason::Lagged;
             self.reply(&Reply::Gap { after, until, reason, epoch: None, snapshots: Some(snapshots) });
             self.begin_snapshots(set.as_ref());
         }
-        if let Some(position) = owed.seek {
+        if let Some(position) = owed.seek.filter(|_| !owed.new_epoch) {
             self.reply(&Reply::Feed(wire::FeedFields::after_seek(
                 &market.feed_state,
                 position,
@@ -417,6 +424,25 @@ impl Connection {
         }
     }
 
+    /// Records that the log has started over with another epoch. None of the client's events and cursors are
+    /// valid any more. `market` is the market state at the start.
+    ///
+    /// An `every` client is closed, because the client has no cursor from which it misses nothing.
+    pub(super) fn on_new_epoch(&mut self, market: &MarketState, bus: &Bus) {
+        self.wake();
+        self.end_snapshots();
+        self.outbox.drop_conflated();
+        if self.is_every() && self.subscription.len() > 0 {
+            self.close_slow_consumer(Limit::History, bus);
+            return;
+        }
+        self.epoch = Arc::clone(&market.epoch);
+        self.state = ConnectionState::Resync { owed: Owed { new_epoch: true, ..Owed::default() } };
+        if self.outbox.is_empty() {
+            self.resync(market);
+        }
+    }
+
     /// Writes the next missed events, up to the shard's own position, into the outbox. Stops after about
     /// `most` bytes.
     pub(super) fn resume(&mut self, market: &MarketState, bus: &Bus, most: usize) {
@@ -431,7 +457,7 @@ impl Connection {
                 }
                 return;
             }
-            let Ok(Some(chunk)) = bus.after(after) else {
+            let Ok(Some(chunk)) = bus.after(&market.epoch, after) else {
                 if self.outbox.delivery().0 == Delivery::Every {
                     self.close_slow_consumer(Limit::History, bus);
                 } else {
@@ -444,7 +470,7 @@ impl Connection {
             for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
                 self.state = ConnectionState::Resuming { after: seq, owed };
                 if self.subscription.has(&event.symbol, event.kind()) {
-                    let position = Position { epoch: bus.epoch(), seq };
+                    let position = Position { epoch: &market.epoch, seq };
                     self.outbox.push_missed(seq, |out| {
                         self.encoding.write_at(out, &Value::Event(seq, event), Some(position));
                     });
@@ -478,7 +504,7 @@ impl Connection {
     pub(super) fn close_slow_consumer(&mut self, limit: Limit, bus: &Bus) {
         bus.counters().increment(limit);
         self.outbox.discard_pending();
-        let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
+        let cursor = Cursor { epoch: self.epoch.to_string(), seq: self.outbox.last_written() };
         self.close(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
     }
 

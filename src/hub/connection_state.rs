@@ -48,6 +48,8 @@ pub(super) enum ConnectionState {
 pub(super) struct Owed {
     /// The sequence number of the last event before a gap; `None` if no notice of a gap is pending.
     pub(super) gap: Option<u64>,
+    /// Whether the notice of a new epoch is pending. The notice replaces those of a gap and a seek.
+    pub(super) new_epoch: bool,
     /// The market time at which the feed continued after a seek; `None` if no notice of a seek is pending.
     pub(super) seek: Option<Time>,
     /// Whether the connection has yet to get the current feed state.
@@ -129,12 +131,12 @@ impl ConnectionState {
 impl Owed {
     /// Returns whether a set of snapshots must follow the notices.
     pub(super) const fn has_snapshots(&self) -> bool {
-        self.gap.is_some() || self.seek.is_some()
+        self.gap.is_some() || self.seek.is_some() || self.new_epoch
     }
 
-    /// Returns whether the client can now get the notice of a seek or a gap. If only the notice of a gap is
+    /// Returns whether the client can now get the notice of a seek, a gap or a new epoch. If only the notice of a gap is
     /// pending, the shard must first have read an event after the start of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
-        self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
+        self.new_epoch || self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }
 }

@@ -79,8 +79,10 @@ impl EncodedEvents {
         (encoded.seq, &encoded.bytes)
     }
 
-    /// Removes all events. The cache must be cleared whenever symbols get other indexes.
-    pub fn clear(&mut self) {
+    /// Removes all events, and sets the epoch of those that follow. The cache must be cleared whenever symbols
+    /// get other indexes.
+    pub fn clear(&mut self, epoch: &Arc<str>) {
+        self.epoch = Arc::clone(epoch);
         self.symbols.clear();
     }
 }
@@ -99,7 +101,8 @@ impl EncodedSnapshots {
     /// Panics if no symbol has this index.
     pub fn get(&mut self, last_values: &LastValueCache, index: usize) -> &[u8] {
         if self.seq != last_values.seq() {
-            self.clear();
+            let epoch = Arc::clone(&self.epoch);
+            self.clear(&epoch);
             self.seq = last_values.seq();
         }
         let Self { encoding, epoch, seq, bytes, ranges } = self;
@@ -113,10 +116,10 @@ impl EncodedSnapshots {
         &bytes[range.clone()]
     }
 
-    /// Removes all snapshots.
-    pub fn clear(&mut self) {
-        if self.bytes.capacity() > MAX_KEPT_BYTES {
-            *self = Self::new(self.encoding, Arc::clone(&self.epoch));
+    /// Removes all snapshots, and sets the epoch of those that follow.
+    pub fn clear(&mut self, epoch: &Arc<str>) {
+        if self.bytes.capacity() > MAX_KEPT_BYTES || self.epoch != *epoch {
+            *self = Self::new(self.encoding, Arc::clone(epoch));
         } else {
             self.bytes.clear();
             self.ranges.clear();

@@ -52,10 +52,11 @@ impl FanOut {
         }
     }
 
-    /// Empties the caches of encoded values. These caches must be emptied whenever symbols get other indexes.
-    pub(super) fn forget_encoded(&mut self) {
-        self.encoded.clear();
-        self.snapshots.clear();
+    /// Empties the caches of encoded values, and sets the epoch of the values that follow. These caches must
+    /// be emptied whenever symbols get other indexes.
+    pub(super) fn forget_encoded(&mut self, epoch: &Arc<str>) {
+        self.encoded.clear(epoch);
+        self.snapshots.clear(epoch);
     }
 
     /// Returns whether the current batch is full, so that the shard must write it before reading more of the
@@ -118,7 +119,7 @@ impl FanOut {
     /// Writes the current batch to the sockets of its subscribers. If a subscriber's heartbeat is nearly due,
     /// the same write includes the heartbeat.
     ///
-    /// Each heartbeat contains `time`, and the sequence number `head`. `write` tries to write to a
+    /// Each heartbeat contains `time`, and the sequence number of `head`. `write` tries to write to a
     /// connection's socket once, and returns how many bytes the socket accepted.
     pub(super) fn flush(
         &mut self,
@@ -126,7 +127,7 @@ impl FanOut {
         heartbeats: &mut Heartbeats,
         window: &mut FlushWindow,
         bus: &Bus,
-        (now, time, head): (Instant, Time, u64),
+        (now, time, head): (Instant, Time, Position<'_>),
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
     ) {
         if self.subscribers.is_empty() {
@@ -150,11 +151,7 @@ impl FanOut {
             }
             self.heartbeat.clear();
             if heartbeats.is_nearly_due(id, now) {
-                connection.write_heartbeat(
-                    &mut self.heartbeat,
-                    time,
-                    Position { epoch: bus.epoch(), seq: head },
-                );
+                connection.write_heartbeat(&mut self.heartbeat, time, head);
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
             match connection.outbox.batch_written(&self.batch, count, is_flow_controlled) {

@@ -1,5 +1,7 @@
 //! The market state: the last values, the feed state and the newest seek at a shard's position in the log.
 
+use std::sync::Arc;
+
 use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::encoding::Snapshot;
 use crate::market::{FeedState, Kind};
@@ -7,6 +9,8 @@ use crate::market::{FeedState, Kind};
 /// The state of the market that results from all log entries up to a shard's position.
 #[derive(Debug)]
 pub struct MarketState {
+    /// The epoch of the sequence numbers.
+    pub epoch: Arc<str>,
     /// The newest events and the day statistics of all symbols.
     pub last_values: LastValueCache,
     /// The state of the feed.
@@ -34,8 +38,9 @@ impl MarketState {
                 }
                 Segment::FeedState { state, .. } => self.feed_state = state.clone(),
                 Segment::Seek { seek, state, last_values } => {
-                    let (last_values, feed_state) = (LastValueCache::clone(last_values), state.clone());
-                    *self = Self { last_values, feed_state, seek: Some(*seek) };
+                    self.last_values = LastValueCache::clone(last_values);
+                    self.feed_state = state.clone();
+                    self.seek = Some(*seek);
                 }
             },
         }
@@ -43,8 +48,8 @@ impl MarketState {
 }
 
 impl From<Checkpoint> for MarketState {
-    fn from(Checkpoint { last_values, feed_state, seek, .. }: Checkpoint) -> Self {
-        Self { last_values, feed_state, seek }
+    fn from(Checkpoint { epoch, last_values, feed_state, seek, .. }: Checkpoint) -> Self {
+        Self { epoch, last_values, feed_state, seek }
     }
 }
 

@@ -41,7 +41,7 @@ pub use deadlines::Timeouts;
 pub use market_state::{MarketState, snapshot};
 pub use outbox::{Outbox, SlowConsumer};
 pub use rate_limiter::{Limiter, Moment, TokioClock, limiter};
-pub use relay::{PeerName, Relay, RelayConfig, Relayed};
+pub use relay::{OtherNodes, PeerName, Relay, RelayConfig, Relayed};
 pub use settings::Settings;
 pub use shard::Shard;
 pub use shard_runner::ShardRunner;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::rate_limiter::{Limiter, limiter};
 use crate::bus::Bus;
+use crate::cluster::PeerMessage;
 use crate::counters::{Counters, Limit};
 use crate::range::{self, Check, GIB, MILLION};
 use crate::wire::{ErrorCode, ErrorReply, Message};
@@ -76,6 +78,26 @@ pub struct Relayed {
     pub message: Message,
 }
 
+impl From<&Relayed> for PeerMessage {
+    fn from(Relayed { from, message }: &Relayed) -> Self {
+        let (is_text, bytes) = match message {
+            Message::Text(text) => (true, text.clone().into_bytes()),
+            Message::Binary(bytes) => (false, bytes.clone()),
+        };
+        Self { from: from.clone(), is_text, bytes }
+    }
+}
+
+impl TryFrom<PeerMessage> for Relayed {
+    type Error = FromUtf8Error;
+
+    /// Fails if a text is not UTF-8.
+    fn try_from(PeerMessage { from, is_text, bytes }: PeerMessage) -> Result<Self, FromUtf8Error> {
+        let message = if is_text { Message::Text(String::from_utf8(bytes)?) } else { Message::Binary(bytes) };
+        Ok(Self { from, message })
+    }
+}
+
 /// The name of a peer. Other clients see this name as the sender of the peer's messages.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerName(u64);
@@ -95,6 +117,16 @@ pub struct Relay {
     total: Option<Limiter>,
     peers: AtomicU32,
     names: AtomicU64,
+    others: Option<OtherNodes>,
+}
+
+/// The way to the clients of the other nodes of a cluster.
+#[derive(Debug)]
+pub struct OtherNodes {
+    /// The id of this node, with which the names of its clients begin.
+    pub node: String,
+    /// Takes each message of a client of this node. While the queue is full, messages are dropped.
+    pub outgoing: mpsc::Sender<PeerMessage>,
 }
 
 impl Relay {
@@ -104,11 +136,13 @@ impl Relay {
         config: RelayConfig,
         shards: usize,
         bus: Arc<Bus>,
+        others: Option<OtherNodes>,
     ) -> (Arc<Self>, Vec<mpsc::Receiver<Arc<Relayed>>>) {
         let capacity = config.inbox.get() as usize;
         let (inboxes, receivers) = (0..shards).map(|_| mpsc::channel(capacity)).unzip();
         let total = NonZeroU32::new(config.total_bytes).and_then(|burst| limiter(burst.get(), burst));
-        let relay = Self { bus, config, inboxes, total, peers: AtomicU32::new(0), names: AtomicU64::new(1) };
+        let (peers, names) = (AtomicU32::new(0), AtomicU64::new(1));
+        let relay = Self { bus, config, inboxes, total, peers, names, others };
         (Arc::new(relay), receivers)
     }
 
@@ -177,13 +211,38 @@ impl Relay {
             return Err(ErrorReply::new(ErrorCode::RateLimited, message));
         }
         self.counters().relayed.inc();
-        let relayed = Arc::new(Relayed { from: from.to_string(), message });
+        let from = match &self.others {
+            Some(others) => format!("{}-{from}", others.node),
+            None => from.to_string(),
+        };
+        let relayed = Arc::new(Relayed { from, message });
+        self.send_to_shards(&relayed).await;
+        if let Some(others) = &self.others
+            && others.outgoing.try_send(PeerMessage::from(&*relayed)).is_err()
+        {
+            self.counters().increment(Limit::RelayTotal);
+        }
+        Ok(())
+    }
+
+    /// Sends a message of another node's client to every shard. The message is dropped and counted if the relay
+    /// is off, or if the server relays too many bytes at the moment.
+    pub async fn deliver(&self, message: PeerMessage) {
+        let Ok(relayed) = Relayed::try_from(message) else { return };
+        let fits = self.total.as_ref().is_none_or(|total| self.fits(total, relayed.message.len()));
+        if self.config.enabled && fits {
+            self.send_to_shards(&Arc::new(relayed)).await;
+        } else {
+            self.counters().increment(Limit::RelayTotal);
+        }
+    }
+
+    async fn send_to_shards(&self, relayed: &Arc<Relayed>) {
         for inbox in &self.inboxes {
             // A send fails only if the shard has ended. The server is then shutting down, and the shard has
             // no peers.
-            let _ = inbox.send(Arc::clone(&relayed)).await;
+            let _ = inbox.send(Arc::clone(relayed)).await;
         }
-        Ok(())
     }
 
     /// Returns whether the limit of bytes per second allows a message of this length now.

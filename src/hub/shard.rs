@@ -89,11 +89,12 @@ impl Shard {
     /// of `bus`.
     #[must_use]
     pub fn new(bus: Arc<Bus>, checkpoint: Checkpoint, settings: Settings) -> Self {
-        let epoch = Arc::from(bus.epoch());
+        let market = MarketState::from(checkpoint);
+        let epoch = Arc::clone(&market.epoch);
         Self {
             bus,
             settings,
-            market: checkpoint.into(),
+            market,
             fan_outs: Encoding::ALL.map(|encoding| FanOut::new(encoding, &epoch)),
             connections: Slab::new(),
             disconnected: Vec::new(),
@@ -127,7 +128,8 @@ impl Shard {
             while self.remove_one_subscription(id) {}
         }
         let deadlines = Deadlines::new(now, &self.settings.timeouts);
-        let connection = Connection::new(encoding, self.settings.every_buffer, deadlines);
+        let connection =
+            Connection::new(Arc::clone(&self.market.epoch), encoding, self.settings.every_buffer, deadlines);
         let id = self.connections.insert(connection);
         self.liveness.add(id, &self.connections[id].deadlines, now);
         id
@@ -345,14 +347,14 @@ impl Shard {
     }
 
     fn write(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
-        let moment = (now, time, self.market.seq());
+        let head = Position { epoch: &self.market.epoch, seq: self.market.seq() };
         for fan_out in &mut self.fan_outs {
             fan_out.flush(
                 &mut self.connections,
                 &mut self.liveness.heartbeats,
                 &mut self.flush_window,
                 &self.bus,
-                moment,
+                (now, time, head),
                 &mut write,
             );
         }
@@ -391,7 +393,8 @@ impl Shard {
 
     /// Replaces the market state with the state after a seek, and tells every subscriber of the seek.
     fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValueCache) {
-        self.set_market(MarketState { last_values, feed_state: state, seek: Some(seek) });
+        let epoch = Arc::clone(&self.market.epoch);
+        self.set_market(MarketState { epoch, last_values, feed_state: state, seek: Some(seek) });
         for id in self.subscribed() {
             self.connections[id].on_seek(seek, &self.market, &self.bus);
             self.catch_up(id);
@@ -411,6 +414,10 @@ impl Shard {
     /// overloaded shard continued at the log's oldest entry, the log would soon drop unread entries again.
     fn on_lag(&mut self, mut market: MarketState, mut next: impl FnMut() -> Option<Read>) {
         let after = self.market.seq();
+        if market.epoch != self.market.epoch {
+            self.start_over(market);
+            return;
+        }
         let is_event_lost = market.seq() > after;
         if is_event_lost && self.is_overloaded {
             while let Some(read) = next() {
@@ -438,12 +445,26 @@ impl Shard {
         }
     }
 
+    /// Continues in another epoch, and tells every subscriber of the new epoch.
+    fn start_over(&mut self, market: MarketState) {
+        self.set_market(market);
+        for (_, connection) in &mut self.connections {
+            if !connection.is_subscribed() {
+                connection.epoch = Arc::clone(&self.market.epoch);
+            }
+        }
+        for id in self.subscribed() {
+            self.connections[id].on_new_epoch(&self.market, &self.bus);
+            self.catch_up(id);
+        }
+    }
+
     /// Replaces the market state. Symbols may have other indexes in the new state, so the caches of encoded
     /// values are emptied.
     fn set_market(&mut self, market: MarketState) {
         self.market = market;
         for fan_out in &mut self.fan_outs {
-            fan_out.forget_encoded();
+            fan_out.forget_encoded(&self.market.epoch);
         }
         for (_, connection) in
             self.connections.iter_mut().filter(|(_, connection)| connection.outbox.has_delayed())
@@ -472,7 +493,7 @@ impl Shard {
 
     /// Sends a heartbeat to each subscriber whose heartbeat is due.
     pub fn heartbeats(&mut self, now: Instant, time: Time) {
-        let head = Position { epoch: self.bus.epoch(), seq: self.market.seq() };
+        let head = Position { epoch: &self.market.epoch, seq: self.market.seq() };
         self.liveness.heartbeats(&mut self.connections, now, time, head);
     }
 

@@ -43,15 +43,16 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
 ///
 /// Returns an error if the cursor is ahead of the feed's newest event.
 pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
-    if cursor.epoch != bus.epoch() {
+    let epoch = bus.epoch();
+    if cursor.epoch != *epoch {
         return Ok(Missed::Lost { after: None, reason: GapReason::EpochChanged });
     }
     let newest = bus.head();
     if cursor.seq > newest {
-        let message = format!("{cursor} is ahead of the feed, which is at {}-{newest}", bus.epoch());
+        let message = format!("{cursor} is ahead of the feed, which is at {epoch}-{newest}");
         return Err(ErrorReply::new(ErrorCode::BadCursor, message));
     }
-    Ok(match bus.after(cursor.seq) {
+    Ok(match bus.after(&cursor.epoch, cursor.seq) {
         Ok(_) => Missed::InHistory,
         Err(Evicted) => Missed::Lost { after: Some(cursor.seq), reason: GapReason::HistoryExhausted },
     })

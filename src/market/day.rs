@@ -1,6 +1,7 @@
 //! The day statistics of a symbol: open, high, low, last and volume.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::{Bar, Price, Size, Time, Trade};
 
@@ -8,7 +9,7 @@ use super::{Bar, Price, Size, Time, Trade};
 ///
 /// The day statistics are computed from bars until the symbol's first trade. After the first trade, the
 /// statistics are computed from trades only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     date: i64,
     basis: Basis,
@@ -26,7 +27,7 @@ pub struct Day {
     pub previous: Option<Price>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Basis {
     Bars,
     Trades,

@@ -1,9 +1,11 @@
 //! Market events: trades, quotes, bars and trading statuses.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Interval, Price, Size, Symbol, Time};
 
-/// A market event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A market event. The serde form of an event is binary: the nodes of a cluster exchange events in this form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The instrument.
     pub symbol: Symbol,
@@ -15,7 +17,7 @@ pub struct Event {
 }
 
 /// The data of an event besides its symbol and time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
     /// A trade.
     Trade(Trade),
@@ -28,7 +30,7 @@ pub enum Payload {
 }
 
 /// A trade.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trade {
     /// The price.
     pub price: Price,
@@ -37,7 +39,7 @@ pub struct Trade {
 }
 
 /// A top-of-book quote: the best bid and ask. At least one side of the quote, the bid or the ask, is present.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
     /// The best bid.
     pub bid: Option<Price>,
@@ -50,7 +52,7 @@ pub struct Quote {
 }
 
 /// A bar: the prices and the volume of an interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bar {
     /// The length of the bar's interval; `None` if the source does not state the length.
     pub interval: Option<Interval>,
@@ -67,7 +69,7 @@ pub struct Bar {
 }
 
 /// A trading status: whether the symbol is traded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TradingStatus {
     /// Whether trading goes on or has stopped.
     pub state: TradingState,
@@ -77,7 +79,7 @@ pub struct TradingStatus {
 }
 
 /// Whether a symbol is traded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TradingState {
     /// Trading goes on.
     Trading,

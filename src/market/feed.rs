@@ -15,7 +15,7 @@ pub enum FeedKind {
 }
 
 /// The state of a feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FeedState {
     /// The feed has published no event yet.
     Starting,
@@ -30,6 +30,13 @@ pub enum FeedState {
     /// The feed has failed, and publishes no further events.
     Failed {
         /// The reason for the failure of the feed, as a text for people to read.
+        detail: String,
+    },
+    /// Another node of the cluster has taken over the feed, and has not published any event yet.
+    Restarting,
+    /// This node of a cluster is cut off from the others. Only a node's own clients get this state.
+    Degraded {
+        /// The reason, as a text for people to read.
         detail: String,
     },
 }
@@ -51,14 +58,16 @@ impl FeedState {
             Self::Stalled => "stalled",
             Self::Ended => "ended",
             Self::Failed { .. } => "failed",
+            Self::Restarting => "restarting",
+            Self::Degraded { .. } => "degraded",
         }
     }
 
-    /// Returns the reason for the failure of a failed feed; `None` if the feed is in another state.
+    /// Returns the reason of the states `failed` and `degraded`; `None` if the feed is in another state.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Failed { detail } => Some(detail),
+            Self::Failed { detail } | Self::Degraded { detail } => Some(detail),
             _ => None,
         }
     }

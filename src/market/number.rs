@@ -5,17 +5,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// A price in the quote currency, exact to the last digit of its source: `189.530` stays 189.530.
 ///
 /// Zero and negative prices are legal: spreads and some futures have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Price(pub Decimal);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Price(#[serde(with = "exact")] pub Decimal);
 
 /// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). A size is an exact
 /// decimal, like a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Size(pub Decimal);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Size(#[serde(with = "exact")] pub Decimal);
 
 /// The error for a text that is not a plain decimal number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +116,21 @@ fn scientific(text: &str) -> Option<Decimal> {
     } else {
         let shifted = mantissa.mantissa().checked_mul(10_i128.checked_pow(u32::try_from(-scale).ok()?)?)?;
         Decimal::try_from_i128_with_scale(shifted, 0).ok()
+    }
+}
+
+/// Reads and writes a decimal in binary: the digits as one whole number, and the number of decimal places.
+mod exact {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(decimal: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+        (decimal.mantissa(), decimal.scale()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        let (digits, places) = <(i128, u32)>::deserialize(deserializer)?;
+        Decimal::try_from_i128_with_scale(digits, places).map_err(de::Error::custom)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smol_str::SmolStr;
 
 /// The name of an instrument, of 1 to 32 characters.
@@ -10,8 +11,8 @@ use smol_str::SmolStr;
 /// Each character of a symbol is a letter or digit of any script, or one of `. _ : / ^ = + -`.
 ///
 /// Symbols are case-sensitive. Names of up to 23 bytes are stored inline, so a clone is cheap.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Symbol(SmolStr);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Symbol(#[serde(serialize_with = "as_text")] SmolStr);
 
 /// The error for a text that is not a valid symbol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,17 @@ impl Symbol {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+impl<'de> Deserialize<'de> for Symbol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Writes a symbol as text.
+fn as_text<S: Serializer>(symbol: &SmolStr, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(symbol)
 }
 
 impl FromStr for Symbol {

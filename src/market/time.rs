@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
+use serde::{Deserialize, Serialize};
 
 /// A moment of market time, in nanoseconds since the Unix epoch (UTC). A moment lies in the years 1677 to
 /// 2262.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(i64);
 
 /// The error for a text or number that is not a moment of market time.
@@ -122,7 +123,7 @@ impl fmt::Display for Time {
 
 /// The length of a bar: a number of seconds, minutes, hours, days or weeks, e.g. `30s`, `1m`, `4h`, `1d`,
 /// `1w`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Interval {
     count: u32,
     unit: char,

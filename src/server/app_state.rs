@@ -16,6 +16,7 @@ use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
 use crate::bars::Bars;
 use crate::bus::Bus;
+use crate::cluster::View;
 use crate::feed::Control;
 use crate::hub::{self, Relay};
 use crate::wire::{Command, Cursor, DataParameters, ErrorCode, ErrorReply, TokenHash, UrlParameters};
@@ -29,6 +30,8 @@ pub struct AppState {
     pub bars: Arc<Bars>,
     /// Sends commands to the feed, and returns the feed's status.
     pub feed: Control,
+    /// What the server knows of its cluster; `None` if the server is no node of a cluster.
+    pub cluster: Option<watch::Receiver<View>>,
     /// The relay of messages between clients, which also counts the clients.
     pub relay: Arc<Relay>,
     /// The hosts that the server accepts.
@@ -87,6 +90,28 @@ impl AppState {
             return Err((StatusCode::UNAUTHORIZED, ErrorReply::new(ErrorCode::Unauthorized, message)));
         }
         Ok(access)
+    }
+
+    /// Returns the reason why a node of a cluster has no market data yet; `None` if it has.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<String> {
+        let view = self.cluster.as_ref()?.borrow();
+        (!view.has_caught_up).then(|| "this node has not caught up with the cluster yet".to_owned())
+    }
+
+    /// Waits until a node of a cluster has reached the cursor of a request. The client may come from another node,
+    /// which is ahead of this one.
+    pub async fn reach_cursor(&self, query: &str, last: Option<Cursor>) {
+        if self.cluster.is_none() {
+            return;
+        }
+        let in_url = || match UrlParameters::parse(query).ok()?.subscribe {
+            Some(Command::Subscribe { after, .. }) => after,
+            _ => None,
+        };
+        if let Some(Cursor { epoch, seq }) = last.or_else(in_url) {
+            self.bus.reach(&epoch, seq).await;
+        }
     }
 
     /// Returns the permissions of a request whose URL has no parameter besides the token.

@@ -24,14 +24,15 @@ const MAX_READ: usize = 16_384;
 /// - The error has the status 410 if the cursor is of another epoch, or if the history no longer reaches back
 ///   to the cursor.
 pub fn events_page(bus: &Bus, request: &EventsRequest) -> Result<Vec<u8>, ErrorResponse> {
+    let epoch = bus.epoch();
     let mut next = match &request.after {
         Some(cursor) => {
             check(bus, cursor)?;
-            bus.after(cursor.seq).map_err(|Evicted| exhausted(bus, cursor))?
+            bus.after(&cursor.epoch, cursor.seq).map_err(|Evicted| exhausted(bus, cursor))?
         }
         None => bus.oldest_chunk(),
     };
-    let (epoch, head) = (bus.epoch(), bus.head());
+    let head = bus.head();
     let mut seq = request.after.as_ref().map_or(head, |cursor| cursor.seq);
     let mut out = format!("{{\"epoch\":\"{epoch}\",\"seq\":{head},\"events\":[").into_bytes();
     let (mut count, mut read) = (0, 0);
@@ -51,9 +52,9 @@ pub fn events_page(bus: &Bus, request: &EventsRequest) -> Result<Vec<u8>, ErrorR
                 count += 1;
             }
         }
-        next = bus.after(seq).unwrap_or(None);
+        next = bus.after(&epoch, seq).unwrap_or(None);
     }
-    let next = Cursor { epoch: epoch.to_owned(), seq };
+    let next = Cursor { epoch: epoch.to_string(), seq };
     out.extend_from_slice(format!("],\"next\":\"{next}\"}}").as_bytes());
     Ok(out)
 }

@@ -22,7 +22,7 @@ use warp::reply::Response;
 use super::app_state::AppState;
 use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::feed::replay::MomentError;
-use crate::feed::{Control, FeedCommand, Speed, Status, simulated};
+use crate::feed::{Control, ControlError, FeedCommand, Speed, Status, simulated};
 use crate::market::{FeedKind, Time};
 use crate::nearest::did_you_mean;
 use crate::wire::{ErrorCode, ErrorReply, Fields, bad_command, quoted, unknown_field};
@@ -165,12 +165,18 @@ async fn execute<B: Buf>(
         let message = "the body took too long (server.header_timeout)";
         Err((StatusCode::REQUEST_TIMEOUT, ErrorReply::new(ErrorCode::TooSlow, message)))
     })?;
+    if state.cluster.as_ref().is_some_and(|view| view.borrow().leader.is_none()) {
+        return Err(no_leader(ControlError::NoLeader));
+    }
     let command = parse(&body, &state.feed).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
-    state
-        .feed
-        .send(command)
-        .await
-        .map_err(|error| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)))
+    state.feed.send(command).await.map_err(|error| match error {
+        ControlError::NoLeader => no_leader(error),
+        _ => (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)),
+    })
+}
+
+fn no_leader(error: ControlError) -> ErrorResponse {
+    (StatusCode::SERVICE_UNAVAILABLE, ErrorReply::new(ErrorCode::NoLeader, error))
 }
 
 async fn read_body<B: Buf>(

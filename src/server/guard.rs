@@ -70,7 +70,10 @@ pub fn guard(
         return Some(options_response(&allow, headers, &origin));
     }
     if methods.contains(&method.as_str()) {
-        return None;
+        let reason = state.not_ready().filter(|_| method != Method::POST && needs_market_data(name));
+        return reason.map(|reason| {
+            error_response(StatusCode::SERVICE_UNAVAILABLE, &ErrorReply::new(ErrorCode::NotReady, reason))
+        });
     }
     let mut response = error_response(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -114,7 +117,7 @@ fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
         "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json"
         | "client.js" | "licenses.txt" | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events"
-        | "api/v1/info" => Some(&["GET", "HEAD"]),
+        | "api/v1/cluster" | "api/v1/info" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
         name if name.starts_with(bars_api::PREFIX) || name.starts_with(dashboard::PREFIX) => {
@@ -123,6 +126,15 @@ fn methods(path: &str) -> Option<&'static [&'static str]> {
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
         _ => None,
     }
+}
+
+/// Returns whether a page tells market data.
+fn needs_market_data(name: &str) -> bool {
+    let is_page = matches!(
+        name,
+        "ws" | "ndjson" | "sse" | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events" | "api/v1/feed"
+    );
+    is_page || name.starts_with(bars_api::PREFIX)
 }
 
 /// Removes one slash from the beginning and one slash from the end of a path.
@@ -142,8 +154,8 @@ fn in_words(methods: &[&str]) -> String {
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
     let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /api/v1/symbols, \
-                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /client.js, \
-                   /licenses.txt, /openapi.json, /asyncapi.json, /healthz, /readyz and /metrics";
+                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/cluster, /api/v1/info, \
+                   /client.js, /licenses.txt, /openapi.json, /asyncapi.json, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

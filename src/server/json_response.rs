@@ -1,13 +1,13 @@
 //! Responses with a JSON body, and error responses.
 
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use warp::Reply;
 
-use crate::wire::ErrorReply;
+use crate::wire::{ErrorCode, ErrorReply};
 
 /// The status of an error response, and the error reply in its body.
 pub type ErrorResponse = (StatusCode, ErrorReply);
@@ -38,6 +38,9 @@ pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Re
         }
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ if error.code == ErrorCode::NoLeader => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
     }

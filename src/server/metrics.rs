@@ -10,10 +10,12 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use super::admission::Admission;
 use crate::bars::{Bars, Evicted};
 use crate::bus::Bus;
+use crate::cluster::View;
 use crate::feed::RejectCounters;
 use crate::hub::Relay;
 
@@ -32,12 +34,13 @@ impl Metrics {
         bars: Arc<Bars>,
         relay: Arc<Relay>,
         admission: Arc<Admission>,
+        cluster: Option<watch::Receiver<View>>,
         reject_counters: &RejectCounters,
     ) -> Self {
         let mut registry = Registry::with_prefix("tickerplant");
         bus.counters().register(&mut registry);
         reject_counters.register(&mut registry);
-        registry.register_collector(Box::new(CurrentValues { bus, bars, relay, admission }));
+        registry.register_collector(Box::new(CurrentValues { bus, bars, relay, admission, cluster }));
         Self(registry)
     }
 
@@ -57,6 +60,7 @@ struct CurrentValues {
     bars: Arc<Bars>,
     relay: Arc<Relay>,
     admission: Arc<Admission>,
+    cluster: Option<watch::Receiver<View>>,
 }
 
 impl Collector for CurrentValues {
@@ -84,6 +88,19 @@ impl Collector for CurrentValues {
         for (limit, count) in [("seconds", seconds), ("minutes", minutes), ("bytes", bytes)] {
             ConstCounter::new(count).encode(family.encode_family(&[("limit", limit)])?)?;
         }
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        let view = cluster.borrow().clone();
+        let mut write = |name: &str, help: &str, metric: &dyn EncodeMetric| {
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+        };
+        let is_leader = view.leader.as_ref() == Some(&view.node);
+        write("cluster_leading", "Whether this node leads", &gauge(is_leader.into()))?;
+        write("cluster_term", "The term of the leader", &ConstGauge::new(view.term))?;
+        let help = "How long ago the newest entry of the log was read, in seconds";
+        write("cluster_silence_seconds", help, &ConstGauge::new(view.lag().as_secs_f64()))?;
+        write("cluster_takeovers", "Terms that have begun", &ConstCounter::new(view.takeovers))?;
+        let help = "Entries of the log that were skipped, because they do not follow from the one before";
+        write("cluster_skipped", help, &ConstCounter::new(view.skipped))?;
         Ok(())
     }
 }

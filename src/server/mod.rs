@@ -10,6 +10,7 @@ mod admission;
 mod answers;
 mod app_state;
 mod bars_api;
+mod cluster_api;
 mod compression;
 mod connections;
 mod contract_pages;

@@ -51,9 +51,14 @@ pub fn response(state: &AppState) -> Response {
 
 /// Returns the reason why the server is not ready, or `None` if the server is ready.
 fn reason(state: &AppState) -> Option<String> {
+    if let Some(reason) = state.not_ready() {
+        return Some(reason);
+    }
     match state.bus.feed_state() {
         FeedState::Running | FeedState::Paused | FeedState::Ended => {}
         FeedState::Failed { detail } => return Some(format!("the feed has failed: {detail}")),
+        FeedState::Degraded { detail } => return Some(detail),
+        FeedState::Restarting => return Some("another node takes over the feed".to_owned()),
         FeedState::Starting => return Some("the feed is starting".to_owned()),
         FeedState::Stalled => {
             return Some("the feed is stalled: no event for longer than feed.stalled_after".to_owned());

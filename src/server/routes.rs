@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
 
@@ -12,7 +12,7 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::streams::{self, Stream};
-use super::{bars_api, dashboard, data_api, feed_api, readiness};
+use super::{bars_api, cluster_api, dashboard, data_api, feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
 
@@ -30,9 +30,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         let guarded = guard(&guarding, &method, &headers, &context);
         async move { guarded.ok_or_else(reject::not_found) }
     });
-    let handshake = facts.and(query).map(move |headers, context, query: String| {
-        upgrade_response(&upgrading, &headers, &query, &context)
-            .unwrap_or_else(|(status, error)| error_response(status, &error))
+    // The responses that may wait are boxed, because each `or` holds the futures of both sides.
+    let handshake = facts.and(query).then(move |headers, context, query| {
+        Box::pin(handshake_response(Arc::clone(&upgrading), headers, context, query))
     });
     let wants_upgrade = warp::get()
         .and(warp::header::headers_cloned())
@@ -61,6 +61,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let symbols = reading("symbols", data_api::symbols);
     let snapshots = reading("snapshots", data_api::snapshots);
     let events = reading("events", data_api::events);
+    let cluster = reading("cluster", cluster_api::response);
     let info = warp::path!("api" / "v1" / "info").and(query).map(move |query: String| {
         let has_tokens = !informing.auth.borrow().tokens.is_empty();
         match no_parameter(&query) {
@@ -79,10 +80,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
     let stream =
         warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
-    let stream = stream.and(warp::method()).and(facts).and(query).map(
-        move |stream, method, headers, context: RequestContext, query: String| {
-            streams::response(&streaming, stream, &method, context.version, &headers, &query)
-                .unwrap_or_else(|(status, error)| error_response(status, &error))
+    let stream = stream.and(warp::method()).and(facts).and(query).then(
+        move |stream, method, headers, context, query| {
+            Box::pin(stream_response(Arc::clone(&streaming), stream, method, headers, context, query))
         },
     );
     let feed = warp::path!("api" / "v1" / "feed")
@@ -100,7 +100,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .then(bars_api::respond);
 
     // Each `or` makes the type of its filter longer. The compiler needs boxes to finish in a short time.
-    let market = bars.or(symbols).unify().or(snapshots).unify().or(events).unify().boxed();
+    let market =
+        bars.or(symbols).unify().or(snapshots).unify().or(events).unify().or(cluster).unify().boxed();
     let descriptions = info.or(openapi).unify().or(asyncapi).unify().boxed();
     let operation = health.or(ready).unify().or(metrics).unify().boxed();
     let sessions = socket.or(socket_at_root).unify().or(stream).unify().boxed();
@@ -121,6 +122,30 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(answer)
         .map(move |headers, context, response| finished(&finishing, &headers, &context, response))
         .boxed()
+}
+
+async fn handshake_response(
+    state: Arc<AppState>,
+    headers: HeaderMap,
+    context: RequestContext,
+    query: String,
+) -> warp::reply::Response {
+    state.reach_cursor(&query, None).await;
+    upgrade_response(&state, &headers, &query, &context)
+        .unwrap_or_else(|(status, error)| error_response(status, &error))
+}
+
+async fn stream_response(
+    state: Arc<AppState>,
+    stream: Stream,
+    method: Method,
+    headers: HeaderMap,
+    context: RequestContext,
+    query: String,
+) -> warp::reply::Response {
+    state.reach_cursor(&query, streams::last_event(&headers).ok().flatten()).await;
+    streams::response(&state, stream, &method, context.version, &headers, &query)
+        .unwrap_or_else(|(status, error)| error_response(status, &error))
 }
 
 fn upgrade_response(

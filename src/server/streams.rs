@@ -66,7 +66,7 @@ pub fn response(
 }
 
 /// Returns the cursor in the header `Last-Event-ID`; `None` if the request has no such header, or an empty one.
-fn last_event(headers: &HeaderMap) -> Result<Option<Cursor>, ErrorResponse> {
+pub fn last_event(headers: &HeaderMap) -> Result<Option<Cursor>, ErrorResponse> {
     let text = single_header(headers, LAST_EVENT_ID)?.filter(|text| !text.is_empty());
     let Some(text) = text else { return Ok(None) };
     let cursor = String::from_utf8_lossy(text.as_bytes()).parse();

@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -155,7 +156,10 @@ impl MessageHandler {
                 ParsedMessage::Error(id, _) if self.is_over_command_rate(0) => {
                     self.reply_error(id.as_ref(), self.too_many_commands());
                 }
-                ParsedMessage::Command(command) => self.execute(&command),
+                ParsedMessage::Command(command) => {
+                    self.reach_cursor(&command.command).await?;
+                    self.execute(&command);
+                }
                 ParsedMessage::Error(id, error) => self.reply_error(id.as_ref(), error),
             },
             Incoming::Ping(payload) => self.answer(&Value::Pong(&payload)),
@@ -163,6 +167,22 @@ impl MessageHandler {
             Incoming::Close(code) => return Err(CloseReason::Client(code)),
         }
         Ok(())
+    }
+
+    /// Waits until this node of a cluster has reached the cursor of a command. The client may come from another
+    /// node, which is ahead of this one.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason to close if the node is cut off and cannot reach the cursor.
+    async fn reach_cursor(&self, command: &Command) -> Result<(), CloseReason> {
+        let Command::Subscribe { after: Some(cursor), .. } = command else { return Ok(()) };
+        let bus = Arc::clone(self.context.runner.shard.borrow().bus());
+        if bus.reach(&cursor.epoch, cursor.seq).await || bus.is_current() {
+            return Ok(());
+        }
+        let reason = "this node is cut off from its cluster; connect to another";
+        Err(CloseReason::Server(CloseCode::TryAgainLater, reason.into()))
     }
 
     /// Counts a command with this many symbols towards the command rate. Returns whether the command exceeds

@@ -21,6 +21,8 @@ pub enum CloseCode {
     Policy = 1008,
     /// A message was longer than `limits.message_bytes`.
     TooLong = 1009,
+    /// The node is cut off from its cluster.
+    TryAgainLater = 1013,
     /// The client read too slowly.
     SlowConsumer = 4008,
 }

@@ -57,6 +57,8 @@ pub enum ErrorCode {
     TooManyConnections,
     /// The server is not ready.
     NotReady,
+    /// No node of the cluster leads the feed at the moment.
+    NoLeader,
 }
 
 /// The reply to an invalid command, message or request. A WebSocket connection stays open after an error

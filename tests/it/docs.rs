@@ -137,7 +137,7 @@ async fn play(lines: &[Line], folder: &Path) {
 
 impl Conversation {
     /// Starts the server of an example. Waits until the server's feed has begun, unless the feed waits for a
-    /// client.
+    /// client or for a cluster.
     async fn begin(command: &str, folder: &Path) -> Self {
         let config = configured(command, folder);
         if config.feed.kind == FeedKind::Stdin {
@@ -145,8 +145,9 @@ impl Conversation {
             return Self { server: TestServer::start(config).await, sources: Vec::new(), answer: None };
         }
         let server = TestServer::feed(config).await;
+        let waits = command.contains("--wait-for-client") || command.contains("--cluster");
         let begun = async {
-            while server.bus().feed_state() == FeedState::Starting && !command.contains("--wait-for-client") {
+            while server.bus().feed_state() == FeedState::Starting && !waits {
                 yield_now().await;
             }
         };

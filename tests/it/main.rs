@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `shard` | the log, one shard and its outboxes, called step by step without a runtime or sockets |
 //! | `bars` | the bars that are folded from the log, and the task that folds them |
+//! | `cluster` | nodes in this process that share a real NATS server |
 //! | `session` | one shard with its sessions, over in-memory sockets and a paused clock |
 //! | `server` | the whole server in this process: HTTP, WebSocket, TLS, limits, the relay, feed control |
 //! | `program` | the built program as a process: commands, errors, logs, signals, faulty networks, `curl` |
@@ -18,6 +19,7 @@
 
 mod architecture;
 mod bars;
+mod cluster;
 mod contract;
 mod docs;
 mod files;

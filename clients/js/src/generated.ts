@@ -7,6 +7,7 @@ export const DECIMALS =
 /** The answers of the data routes. The names are the paths after `/api/v1/`. */
 export interface Answers {
   [path: `bars/${string}`]: BarsPage;
+  cluster: ClusterStatus;
   events: EventsPage;
   feed: FeedStatus;
   info: Info;
@@ -127,6 +128,42 @@ export interface CloseFrame {
   type: "close";
 }
 
+/** A node of a cluster. */
+export interface ClusterNode {
+  /** Whether the node has read all that the shared log has. */
+  caught_up: boolean;
+  /** Whether the node has a feed, so that it may lead. */
+  may_lead: boolean;
+  /** The id of the node. */
+  node: string;
+  /** The newest event that the node has read. */
+  seq: number;
+}
+
+/** What a node knows of its cluster. */
+export interface ClusterStatus {
+  /** Whether this node has read all that the shared log has. */
+  caught_up: boolean;
+  /** The epoch of the sequence numbers. */
+  epoch: string;
+  /** How long ago this node has read the newest entry of the shared log, in milliseconds. */
+  lag_ms: number;
+  /** The id of the leader; left out if no node leads. */
+  leader?: string;
+  /** The id of this node. */
+  node: string;
+  /** The nodes that were present in the last three seconds, this one included. */
+  nodes: ClusterNode[];
+  /** The newest event that this node has read. */
+  seq: number;
+  /** How many entries this node has skipped, because they do not follow from the one before. */
+  skipped: number;
+  /** How many terms have begun since this node started. */
+  takeovers: number;
+  /** The number of the term. Each leader begins a term. */
+  term: number;
+}
+
 /** The `id` of a command. The reply repeats the `id` unchanged. */
 export type CommandId = string | number;
 
@@ -188,7 +225,8 @@ export type ErrorCode =
   | "upgrade_required"
   | "bad_handshake"
   | "too_many_connections"
-  | "not_ready";
+  | "not_ready"
+  | "no_leader";
 
 /** The answer to a wrong command, or to a message that the server did not relay. The connection goes on. */
 export interface ErrorFrame {
@@ -254,7 +292,15 @@ export interface FeedInfo {
 export type FeedKind = "simulated" | "replay" | "stdin";
 
 /** The state of a feed. */
-export type FeedState = "starting" | "running" | "paused" | "stalled" | "ended" | "failed";
+export type FeedState =
+  | "starting"
+  | "running"
+  | "paused"
+  | "stalled"
+  | "ended"
+  | "failed"
+  | "restarting"
+  | "degraded";
 
 /** The status of the feed. A field whose value is not known is left out. */
 export interface FeedStatus {

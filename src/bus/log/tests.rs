@@ -13,7 +13,7 @@ fn trade(symbol: &str) -> Event {
 
 fn log(history_bytes: usize) -> Log {
     let config = Config { history_bytes: history_bytes.try_into().unwrap(), ..Config::default() };
-    Log::new(&config)
+    Log::new(&config, "test".into())
 }
 
 fn seek(log: &mut Log, symbols: usize) {
@@ -29,11 +29,14 @@ fn a_seek_cuts_the_history_for_cursors_but_not_for_readers() {
     let mut log = log(1 << 20);
     log.append(vec![trade("A"), trade("A")], Instant::now());
     seek(&mut log, 1);
-    assert!((0..=2).all(|seq| log.after(seq).is_err()), "a cursor at the head of the seek is cut off too");
+    assert!(
+        (0..=2).all(|seq| log.after("test", seq).is_err()),
+        "a cursor at the head of the seek is cut off too"
+    );
     log.append(vec![trade("A")], Instant::now());
 
-    assert!(log.after(2).is_err());
-    assert!(matches!(log.after(3), Ok(None)));
+    assert!(log.after("test", 2).is_err());
+    assert!(matches!(log.after("test", 3), Ok(None)));
     let entries: Vec<u64> = (0..log.end())
         .map(|position| match log.read(position) {
             Ok(Some(segment)) => segment.last(),
@@ -68,7 +71,7 @@ impl Folded {
     fn new(history_bytes: usize) -> Self {
         let config =
             Config { history: 1.try_into().unwrap(), history_bytes: history_bytes.try_into().unwrap() };
-        Self { log: Log::new(&config), folds: vec![LastValueCache::default()] }
+        Self { log: Log::new(&config, "test".into()), folds: vec![LastValueCache::default()] }
     }
 
     fn newest(&self) -> LastValueCache {

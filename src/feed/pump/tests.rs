@@ -33,7 +33,7 @@ async fn a_simulated_event_is_published_when_its_time_has_come() {
         head
     };
 
-    let ((), head) = tokio::join!(pump, look);
+    let (_, head) = tokio::join!(pump, look);
 
     assert_eq!(head, 101);
 }
@@ -73,7 +73,7 @@ fn entries(bus: &Arc<Bus>) -> Vec<String> {
 /// Returns the time of each event on the bus, in milliseconds since the first event.
 fn times(bus: &Bus) -> Vec<u128> {
     let mut events = Vec::new();
-    while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
+    while let Ok(Some(chunk)) = bus.after(&bus.epoch(), events.len() as u64) {
         events.extend(chunk.iter().map(|(_, event)| event.time));
     }
     events.iter().map(|time| time.since(events[0]).as_millis()).collect()

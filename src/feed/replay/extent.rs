@@ -1,10 +1,12 @@
 //! The extent of a replay: its time range, and its number of rows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::market::Time;
 
 /// The times of a replay's earliest and latest row, and its number of rows. Only rows with a time between the
 /// settings `from` and `to` count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// The time of the earliest row.
     pub first: Time,

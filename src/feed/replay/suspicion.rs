@@ -287,8 +287,7 @@ mod tests {
 
     #[test]
     fn a_month_in_words_is_one_of_a_contract() {
-        let lines =
-            ["time,price", "1704292200,5"].map(|line| line.split(',').map(|cell| cell.into()).collect());
+        let lines = ["time,price", "1704292200,5"].map(|line| line.split(',').map(Into::into).collect());
         let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
 
         let suspicion = |holds_words| Suspicion::of(&column("month", "", holds_words), &[], &layout);

@@ -83,7 +83,7 @@ async fn snapshots_are_those_of_a_stream_and_unknown_symbols_are_absent() {
 #[tokio::test]
 async fn events_are_those_of_a_resume_with_the_cursor_to_go_on_with() {
     let server = started().await;
-    let epoch = server.bus().epoch().to_owned();
+    let epoch = server.bus().epoch();
     let path = format!("symbols=AAPL&channels=trades,bars&after={epoch}-0");
     let mut stream = LineClient::ask(server.open().await, &format!("/ndjson?delivery=every&{path}")).await;
     assert_eq!(stream.line().await["resumed"], true);
@@ -114,7 +114,7 @@ async fn a_cursor_that_the_history_does_not_reach_is_gone() {
     config.bus.history = 2.try_into().unwrap();
     let server = TestServer::start(config).await;
     server.publish((1..=5).map(|price| trade("AAPL", &price.to_string())));
-    let epoch = server.bus().epoch().to_owned();
+    let epoch = server.bus().epoch();
     for (cursor, status, code, part) in [
         (format!("{epoch}-2"), 410, "history_exhausted", "the history begins with event 4"),
         ("k3f9-4".to_owned(), 410, "epoch_changed", "k3f9-4 is of another epoch"),
@@ -139,7 +139,7 @@ async fn a_page_of_a_rare_symbol_in_a_long_history_ends_early_and_the_pages_are_
     server.publish(
         (1..=40_000).map(|n| trade(if rare.contains(&n) { "RARE" } else { "AAPL" }, &n.to_string())),
     );
-    let epoch = server.bus().epoch().to_owned();
+    let epoch = server.bus().epoch();
 
     for limit in [1, 10_000] {
         let (mut found, mut pages, mut after) = (Vec::new(), 0, String::new());

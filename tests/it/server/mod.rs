@@ -18,6 +18,7 @@ mod http_limits;
 mod message_limits;
 mod metrics;
 mod ndjson;
+mod new_epoch;
 mod panic_isolation;
 mod readiness;
 mod relay;

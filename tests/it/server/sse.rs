@@ -19,7 +19,7 @@ async fn each_frame_is_an_event_with_its_type_its_json_and_its_cursor() {
     let mut config = Config::default();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
-    let epoch = server.bus().epoch().to_owned();
+    let epoch = server.bus().epoch();
     let mut witness = server.connect("/ws?symbols=*").await;
     server.publish([trade("A", "1.50"), quote("B", "1", "2")]);
     while witness.json().await["seq"] != 2 {}
@@ -118,7 +118,7 @@ async fn a_heartbeat_moves_the_cursor_of_a_client_whose_symbols_are_quiet() {
 #[tokio::test]
 async fn the_last_event_beats_the_cursor_in_the_url() {
     let server = TestServer::start(Config::default()).await;
-    let epoch = server.bus().epoch().to_owned();
+    let epoch = server.bus().epoch();
     server.publish((0..3).map(|_| trade("A", "1")));
     let path = format!("/sse?symbols=A&after={epoch}-0");
 

@@ -45,7 +45,7 @@ async fn play(name: &str, transcript: &str) {
         if let Some(happening) = line.strip_prefix("! ") {
             happen(&server, &mut witness, happening).await;
         } else if let Some((who, path)) = line.split_once(" connects ") {
-            clients.insert(who, server.connect(&path.replace("EPOCH", server.bus().epoch())).await);
+            clients.insert(who, server.connect(&path.replace("EPOCH", &server.bus().epoch())).await);
         } else if let Some((who, said)) = line.split_once("> ").filter(|(who, _)| clients.contains_key(who)) {
             clients.get_mut(who).expect("it is there").send(said).await;
         } else if let Some((who, expected)) = line.split_once("< ") {

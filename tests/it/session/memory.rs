@@ -306,7 +306,9 @@ fn memory_for_all_symbols_is_bounded_for_a_client_that_does_not_read() {
 fn an_unread_resume_takes_the_memory_of_one_part() {
     let scene = Scene::open();
     scene.publish((0..SYMBOLS).map(|_| trade("A", "184.25")));
-    let oldest = (0..SYMBOLS as u64).find(|after| scene.harness.bus.after(*after).is_ok()).unwrap();
+    let oldest = (0..SYMBOLS as u64)
+        .find(|after| scene.harness.bus.after(&scene.harness.bus.epoch(), *after).is_ok())
+        .unwrap();
 
     for delivery in ["latest", "every"] {
         let client = scene.connect(&format!("symbols=*&after=test-{oldest}&delivery={delivery}"));

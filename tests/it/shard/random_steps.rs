@@ -67,7 +67,7 @@ proptest! {
             for after in 0..=head {
                 let is_cut = past.seeks.last().is_some_and(|seek| after <= seek.after);
                 let is_available = after + history as u64 >= head && !is_cut;
-                let available = bus.after(after);
+                let available = bus.after(&bus.epoch(), after);
                 prop_assert_eq!(available.is_ok(), is_available, "after {} of {}", after, head);
                 if let Ok(Some(chunk)) = available {
                     let (seq, event) = chunk.iter().next().unwrap();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Serves clients until the token `stop` is cancelled. The test publishes its events on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
     let Wiring { admission, handles, workers, bars, failures: _failures, .. } =
-        Wiring::new(&config, &bus, None, None, false, 1);
+        Wiring::new(&config, &bus, None, None, false, 1, None);
     let accepting = server::accept(listener, handles, admission, stop.clone());
     let working = async {
         for worker in workers {

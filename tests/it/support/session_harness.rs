@@ -63,7 +63,7 @@ impl SessionHarness {
             conflated_events: Settings::CONFLATED_EVENTS,
         };
         let runner = Rc::new(ShardRunner::new(&reader, start, settings));
-        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
+        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus), None);
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);
         let (looping, stopped) = (Rc::clone(&runner), stop.clone());

@@ -265,7 +265,7 @@ impl ShardHarness {
             Some(_) if has_asked => Answer::Refused,
             Some(cursor) if cursor.epoch != EPOCH => Answer::EpochChanged,
             Some(cursor) if cursor.seq > self.past.head() => Answer::Refused,
-            Some(cursor) if self.bus.after(cursor.seq).is_ok() => Answer::Resumed(cursor.seq),
+            Some(cursor) if self.bus.after(&cursor.epoch, cursor.seq).is_ok() => Answer::Resumed(cursor.seq),
             Some(cursor) => Answer::HistoryExhausted(cursor.seq),
         }
     }

@@ -8,7 +8,7 @@ struct Playing {
     bus: Arc<Bus>,
     control: Control,
     /// The task set in which the pump runs. Dropping the set ends the pump.
-    _pump: JoinSet<()>,
+    _pump: JoinSet<Standby>,
 }
 
 impl Playing {
@@ -371,7 +371,7 @@ async fn a_retimed_event_has_the_moment_at_which_it_was_due_and_the_position_is_
     play.execute(step(1)).await;
 
     assert_eq!(times(&play.bus), [0, 1_000, 1_100, 2_500]);
-    let first = play.bus.after(0).unwrap().unwrap().iter().next().unwrap().1.time;
+    let first = play.bus.after(&play.bus.epoch(), 0).unwrap().unwrap().iter().next().unwrap().1.time;
     assert!(start <= first && first <= Time::now().later(Duration::from_secs(1)), "{first}");
     assert_eq!(play.control.status().position, Some(trade(30).time));
 }

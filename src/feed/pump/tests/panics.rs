@@ -38,7 +38,7 @@ async fn a_command_that_panics_and_those_behind_it_are_answered_with_the_reason(
         let control = feed.control().clone();
         let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
 
-        let (answer, next, ()) = tokio::join!(control.send(command), control.send(FeedCommand::Resume), pump);
+        let (answer, next, _) = tokio::join!(control.send(command), control.send(FeedCommand::Resume), pump);
 
         let detail = detail(&control);
         assert!(detail.starts_with(DETAIL), "{detail}");

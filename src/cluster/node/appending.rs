@@ -1,0 +1,139 @@
+//! Appends to the log: the entries of a leader, and the beginning of a term.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::{ANSWER, Answer, AppendFuture, BEAT, Node, Role};
+use crate::bus;
+use crate::cluster::entry::{Body, Entry, Header, Lead, Origin};
+use crate::cluster::log::{AppendError, SharedLog, Subject, Unavailable};
+use crate::cluster::own_feed::Step;
+use crate::cluster::reader::Position;
+use crate::feed::Place;
+use crate::market::Time;
+
+impl<L: SharedLog> Node<L> {
+    /// Begins the next append, if the node has anything to append and may do so.
+    pub(super) fn append(&mut self, now: Instant) -> Option<AppendFuture> {
+        if !self.may_append(now) {
+            return None;
+        }
+        let (entry, previous) = self.next_entry(now)?;
+        let is_beat = entry.body.is_beat();
+        let (bytes, _) = entry.encode(previous);
+        let (log, expected) = (self.log.clone(), self.read);
+        let subject = if is_beat { Subject::Beat } else { Subject::Log };
+        self.appender.sent(expected, now);
+        Some(Box::pin(async move {
+            match timeout(ANSWER, log.append(subject, bytes, expected)).await {
+                Ok(Ok(_)) => Answer::Appended,
+                Ok(Err(AppendError::Refused | AppendError::NoAnswer)) | Err(_) => {
+                    Answer::Failed(timeout(ANSWER, log.ends()).await.ok().and_then(Result::ok))
+                }
+            }
+        }))
+    }
+
+    /// Returns whether the node has read everything, and has nothing in flight.
+    pub(super) fn may_append(&self, now: Instant) -> bool {
+        self.appender.is_free(now) && self.read >= self.end
+    }
+
+    /// Returns the next entry that this node may append, and the chain value before it.
+    pub(super) fn next_entry(&mut self, now: Instant) -> Option<(Entry, u64)> {
+        if let Role::Following = self.role {
+            return self.lead_entry(now);
+        }
+        let position = self.reader.position()?;
+        let Role::Leading(term) = &mut self.role else { return None };
+        let header = Header {
+            epoch: position.epoch.clone(),
+            term: position.term,
+            seq: position.seq,
+            taken: position.place.taken,
+        };
+        let status = term.status();
+        if now >= term.next_beat {
+            term.next_beat = now + BEAT;
+            let status = serde_json::to_string(&status).unwrap_or_default();
+            return Some((Entry { header, body: Body::Beat { status } }, position.chain));
+        }
+        term.queue.fill();
+        let mut most = usize::MAX;
+        loop {
+            let body = term.queue.front(most, &status)?;
+            let entry = Entry { header: header.clone(), body };
+            let (bytes, _) = entry.encode(position.chain);
+            let events = usize::try_from(entry.body.events()).unwrap_or(usize::MAX);
+            if bytes.len() <= self.settings.batch_bytes || events <= 1 {
+                return Some((entry, position.chain));
+            }
+            most = events / 2;
+        }
+    }
+
+    /// Returns the entry with which this node would begin a term; `None` if the node may not lead now.
+    pub(super) fn lead_entry(&mut self, now: Instant) -> Option<(Entry, u64)> {
+        let own_feed = self.own_feed.as_ref()?;
+        let begins_epoch = self.settings.restarts || self.lost.is_some() || self.reader.position().is_none();
+        // An empty stream has no leader to wait for.
+        let is_empty = self.reader.position().is_none() && self.end == 0;
+        // A node that knows nothing of the log leaves more time to those that do.
+        let patience = if self.reader.position().is_none() { self.settings.lease } else { Duration::ZERO };
+        let has_ended = self.lease.ends_at(now) + patience <= now;
+        if !(self.settings.restarts || self.lost.is_some() || is_empty || has_ended) {
+            return None;
+        }
+        let node = self.settings.id.clone();
+        let before = self.reader.position();
+        if !begins_epoch {
+            let Position { epoch, term, origin, seq, place, pace, chain, .. } = before?;
+            if !own_feed.is_at(origin, *place) {
+                return None;
+            }
+            let (epoch, term, origin) = (epoch.clone(), term + 1, origin.clone());
+            let header = Header { epoch, term, seq: *seq, taken: place.taken };
+            let lead = Lead { node, begins_epoch, origin, target: place.target, pace: *pace };
+            return Some((Entry { header, body: Body::Lead(lead) }, *chain));
+        }
+        let (origin, at, pace) = match &self.lost {
+            Some(lost) if !self.settings.restarts => (lost.origin.clone(), lost.place, lost.pace),
+            _ => {
+                let start = own_feed.origin().start.or_else(|| Some(Time::now()));
+                let origin = self.origin.as_deref().filter(|_| !self.settings.restarts).cloned();
+                let origin = origin.unwrap_or_else(|| Origin { start, ..own_feed.origin().clone() });
+                (origin, Place::default(), own_feed.pace())
+            }
+        };
+        if !own_feed.is_at(&origin, at) {
+            let origin = Arc::new(origin);
+            self.origin = Some(Arc::clone(&origin));
+            own_feed.follow(Step { origin, place: at, pace, events: Vec::new() });
+            return None;
+        }
+        let term = self.reader.next_term();
+        let header = Header { epoch: bus::random_name(), term, seq: 0, taken: at.taken };
+        let lead = Lead { node, begins_epoch, origin, target: at.target, pace };
+        // The chain of an epoch begins with 0.
+        Some((Entry { header, body: Body::Lead(lead) }, 0))
+    }
+
+    /// Records the answer to an append. Returns an error if the stream has to be opened again.
+    pub(super) fn on_answer(&mut self, answer: &Answer) -> Option<Unavailable> {
+        match answer {
+            Answer::Appended => {
+                self.contact = Instant::now();
+                None
+            }
+            Answer::Failed(Some(ends)) if ends.last >= self.read => {
+                self.appender.failed(ends.last);
+                self.end = self.end.max(ends.last);
+                None
+            }
+            Answer::Failed(Some(_)) => Some(Unavailable("the stream has lost its end".to_owned())),
+            Answer::Failed(None) => Some(Unavailable("an append has no answer".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of nodes in simulated time, over a stream with faults.
+
+mod fake_log;
+mod simulation;
