@@ -23,7 +23,7 @@ module.exports = {
     await page.keyboard.press("Enter");
     // There are few minutes, so the chart begins with seconds.
     await isRight(page, address, "AAPL", "1s");
-    assert.match(page.url(), /symbol=AAPL/);
+    await page.waitForURL(/symbol=AAPL/);
     const [table, detail] = page.sockets.map(({ sent }) => sent.find(({ action }) => action === "subscribe"));
     assert.deepEqual([table.symbols, table.interval_ms], [["*"], 250]);
     assert.deepEqual([detail.symbols, detail.interval_ms ?? 0], [["AAPL"], 0]);
@@ -37,10 +37,10 @@ module.exports = {
 
     await page.getByRole("button", { name: "1m", exact: true }).click();
     await isRight(page, address, "AAPL", "1m");
-    assert.match(page.url(), /interval=1m/);
+    await page.waitForURL(/interval=1m/);
     await page.keyboard.press("Escape");
     await page.locator("tp-detail").waitFor({ state: "detached" });
-    assert.doesNotMatch(page.url(), /symbol=/);
+    await page.waitForURL((url) => !url.searchParams.has("symbol"));
     noFaults(page, address);
   }),
 

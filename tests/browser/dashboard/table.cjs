@@ -49,7 +49,7 @@ module.exports = {
     await header.getByRole("button").click();
     await shows(page, byLast);
     assert.equal(await header.getAttribute("aria-sort"), "descending");
-    assert.match(page.url(), /sort=-last/);
+    await page.waitForURL(/sort=-last/);
     await header.getByRole("button").click();
     await shows(page, [...byLast].reverse());
     assert.equal(await header.getAttribute("aria-sort"), "ascending");
@@ -66,7 +66,7 @@ module.exports = {
     await page.keyboard.press("S");
     await shows(page, ["NVDA", "MSFT", "AAPL"]);
     await page.keyboard.press("s");
-    assert.match(page.url(), /sort=-last/);
+    await page.waitForURL(/sort=-last/);
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
     await page.keyboard.press("Escape");
@@ -98,7 +98,7 @@ module.exports = {
       await page.getByLabel("Add a symbol").press("Enter");
     }
     await shows(page, ["NVDA", "AAPL", "MSFT"]);
-    assert.equal(new URL(page.url()).search, "?symbols=NVDA,AAPL,MSFT");
+    await page.waitForURL((url) => url.search === "?symbols=NVDA,AAPL,MSFT");
     await reads(cell(page, "MSFT", "last"), price((await ask(address, "snapshots?symbols=MSFT")).snapshots.MSFT.day.last));
 
     await page.getByRole("grid").focus();
