@@ -39,7 +39,9 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let app = load_config::started(&loaded, App::start(config.clone(), feed).await)?;
         if enabled!(Level::INFO) {
             // A failed write is ignored, like a failed write of a log line.
-            if let Some(simulation) = control.status().simulation {
+            // The seed of a cluster is that of its log, which this node has not read yet.
+            let simulation = control.status().simulation.filter(|_| !loaded.config.cluster.is_on());
+            if let Some(simulation) = simulation {
                 let _ = writeln!(bar.writer(), "Repeat this market with: {}", simulation.command());
             }
             let _ = writeln!(bar.writer(), "Open {}", app.url());

@@ -10,6 +10,22 @@ use tokio::time::timeout;
 use crate::support::process::{PATIENCE, assert_is_one_error, configured, line_with, run, tickerplant};
 
 #[tokio::test]
+async fn a_node_does_not_name_a_seed_before_it_knows_that_of_the_cluster() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let cluster = format!("nats://{closed}");
+    let mut process = tickerplant(&["--listen", "127.0.0.1:0", "--cluster", &cluster]).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+
+    line_with(&mut log, "listening").await;
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.starts_with("Open ")) {
+        lines.push(timeout(PATIENCE, log.next_line()).await.unwrap().unwrap().unwrap());
+    }
+
+    assert!(lines.iter().all(|line| !line.contains("Repeat this market")), "{lines:?}");
+}
+
+#[tokio::test]
 async fn localhost_is_served_on_both_loopback_addresses() {
     let mut process = tickerplant(&["--listen", "localhost:0"]).spawn().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
