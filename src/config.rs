@@ -207,8 +207,8 @@ pub fn log_filter(text: &str) -> Option<EnvFilter> {
 }
 
 /// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag
-/// `--max-gap`. The flags of the cluster begin with `--cluster`. The flag `--feed` and the argument FILE do not follow this rule. Errors about these two do
-/// not use this function.
+/// `--max-gap`. The flags of the cluster begin with `--cluster`. The flag `--feed` and the argument FILE do not
+/// follow this rule. Errors about these two do not use this function.
 pub(crate) fn flag_name(key: &str) -> String {
     let name = match key {
         "cluster.url" => "cluster",

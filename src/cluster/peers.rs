@@ -30,8 +30,8 @@ pub struct PeerQueues {
     pub incoming: mpsc::Sender<PeerMessage>,
 }
 
-/// Returns the sender for messages of this node's clients, the receiver of those of other nodes' clients, and
-/// the node's ends of both queues.
+/// Creates the two queues between the relay and the node. Returns the sender for messages of this node's clients,
+/// the receiver for messages of other nodes' clients, and the node's end of each queue.
 #[must_use]
 pub fn queues() -> (mpsc::Sender<PeerMessage>, mpsc::Receiver<PeerMessage>, PeerQueues) {
     let (sender, outgoing) = mpsc::channel(WAITING);

@@ -23,7 +23,8 @@ pub struct UnusedColumn {
     pub tells_prices_apart: bool,
 }
 
-/// Words tell prices apart if the prices with one word are at least this many quarters of those with another word.
+/// A column of words may hold instruments if prices differ by word. The prices of one word must then be at least
+/// five quarters of the prices of another word. This number is the quarters.
 const APART_IN_QUARTERS: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
 
 impl UnusedColumn {

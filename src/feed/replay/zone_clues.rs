@@ -37,8 +37,8 @@ pub fn in_a_line(number: u64, line: &str) -> Option<String> {
         .then(|| format!("line {number} says `{line}`, and the times are read as UTC (set it by --tz)"))
 }
 
-/// Returns a warning for a column of Unix times, or other times in UTC, that differ from the times of the rows by an offset from UTC.
-/// `times` are the times of the rows, as they are written.
+/// Returns a warning for a column of times in UTC, such as Unix times. The column must differ from the times of the
+/// rows by an offset from UTC. `times` are the times of the rows, as they are written.
 pub fn in_a_column(column: &UnusedColumn, rows: &[Record], times: &[Option<Stamp>]) -> Option<String> {
     let quarters = |(row, time): (&Record, &Option<Stamp>)| {
         let Some(Stamp::Local(local)) = time else { return None };

@@ -38,9 +38,9 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe separates thousands, as in Switzerland, unless prices are configured as 32nds. So `110'165` is parsed as 110165, even if it
-/// is the price of a treasury future and means 110 and 16.5/32. The text `110'16` is an error, because a
-/// group of thousands has three digits.
+/// An apostrophe separates thousands, as in Switzerland, unless prices are configured as 32nds. So `110'165` is
+/// parsed as 110165, even if it is the price of a treasury future and means 110 and 16.5/32. The text `110'16`
+/// is an error, because a group of thousands has three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
