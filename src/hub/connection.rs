@@ -255,7 +255,7 @@ impl Connection {
         let ConnectionState::Snapshots { set, owes_feed_state } = &mut self.state else { return };
         let last_values = &market.last_values;
         while self.outbox.bytes().len() < settings.catch_up_bytes && !self.outbox.has_delayed() {
-            if let Some(LastSnapshot { seq, bytes }) = set.last() {
+            if let Some(LastSnapshot { seq, bytes, .. }) = set.last() {
                 if self.outbox.flush_conflated(last_values, encoded, *seq, settings.conflated_events) {
                     self.outbox.push_last_snapshot(bytes, *seq);
                     self.state =
@@ -270,7 +270,7 @@ impl Connection {
             if set.len() > 0 {
                 self.outbox.push_snapshot(bytes);
             } else {
-                set.keep_last(LastSnapshot { seq: market.seq(), bytes: bytes.into() });
+                set.keep_last(LastSnapshot { index, seq: market.seq(), bytes: bytes.into() });
             }
         }
     }
@@ -285,6 +285,26 @@ impl Connection {
             && let Some(last) = set.last()
         {
             self.outbox.push_snapshot(&last.bytes);
+        }
+    }
+
+    /// Pushes the last snapshot of the current set, if this snapshot still waits behind conflated events. The
+    /// caller then closes the connection, and the close frame follows all conflated events.
+    ///
+    /// The snapshot is encoded again, so that it includes the conflated events of its symbol. Without the
+    /// snapshot, the client would get events of a symbol whose last values it does not have.
+    pub(super) fn end_snapshots_before_close(
+        &mut self,
+        market: &MarketState,
+        snapshots: &mut EncodedSnapshots,
+    ) {
+        if let ConnectionState::Snapshots { set, .. } = &self.state
+            && let Some(LastSnapshot { index, .. }) = set.last()
+        {
+            self.outbox.drop_conflated_of(*index);
+            let bytes = snapshots.get(&market.last_values, *index);
+            self.outbox.delay_behind_conflated(market.seq());
+            self.outbox.push_last_snapshot(bytes, market.seq());
         }
     }
 

@@ -413,10 +413,16 @@ impl Outbox {
     /// If there are conflated events, the reply waits until these events are [flushed](Self::flush_delayed).
     /// All later frames wait behind the reply.
     pub fn push_behind_conflated(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.delay_behind_conflated(until);
+        self.push(write);
+    }
+
+    /// Delays all later frames until the conflated events are [flushed](Self::flush_delayed), if there are
+    /// any. `until` is at least the sequence number of the newest conflated event.
+    pub fn delay_behind_conflated(&mut self, until: u64) {
         if !self.conflated.is_empty() {
             self.delayed.get_or_insert_with(|| Box::new(Delayed { until, buffer: FrameBuffer::default() }));
         }
-        self.push(write);
     }
 
     /// Returns whether a reply waits behind conflated events.

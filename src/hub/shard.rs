@@ -523,6 +523,8 @@ impl Shard {
     pub fn ask_to_close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = &mut self.connections[id];
         if !connection.state.is_closing() {
+            let snapshots = &mut self.fan_outs[connection.encoding.index()].snapshots;
+            connection.end_snapshots_before_close(&self.market, snapshots);
             connection.close(reason);
         }
     }
@@ -705,6 +707,7 @@ impl Shard {
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
+        connection.end_snapshots_before_close(&self.market, snapshots);
         connection.answer_behind_conflated(self.market.seq(), &Value::Close(code, reason), None);
         connection.state = ConnectionState::Closing { reason: None };
     }

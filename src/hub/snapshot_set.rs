@@ -33,6 +33,8 @@ enum Remaining {
 /// The last snapshot of a set, already encoded as bytes.
 #[derive(Debug)]
 pub(super) struct LastSnapshot {
+    /// The index of the snapshot's symbol.
+    pub(super) index: usize,
     /// The shard's position in the log when the snapshot was encoded.
     pub(super) seq: u64,
     pub(super) bytes: Box<[u8]>,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::market::{FeedState, KindSet, Time};
-use tickerplant::wire::{Command, CommandWithId, Delivery};
+use tickerplant::wire::{CloseCode, CloseReason, Command, CommandWithId, Delivery};
 
 use crate::support::shard_harness::{
-    Client, ENOUGH, ShardHarness, Step, a_bus, cursor, event, subscribe, symbols, wildcard_client,
+    Client, ENOUGH, ShardHarness, Step, a_bus, cursor, event, heard_in_short, subscribe, symbols,
+    wildcard_client,
 };
 
 fn kinds(shard: &mut ShardHarness, client: &Client) -> Vec<String> {
@@ -159,4 +160,41 @@ fn a_closing_client_stays_closing_whatever_it_sends() {
     assert_eq!((code, text), (4008, "test-0"));
     shard.shard.close(client.id, code, text);
     assert_eq!(shard.shard.outgoing(client.id, shard.now)[..2], [0x88, 8]);
+}
+
+/// Returns a shard with a client whose last snapshot, of `A`, waits behind the conflated event of another
+/// symbol. The newest event of `A` is conflated, too.
+fn client_whose_last_snapshot_waits() -> (ShardHarness, Client) {
+    let (a, b, c) = (0, 4, 2);
+    let mut shard = ShardHarness::catching_up_by(1, a_bus(ENOUGH, ENOUGH), ENOUGH);
+    shard.publish(vec![event(a)]);
+    shard.read(|_| usize::MAX);
+    let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::from_secs(7));
+    shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
+    shard.publish(vec![event(b), event(c)]);
+    shard.read(|_| usize::MAX);
+    shard.write(client.id, usize::MAX);
+    shard.write(client.id, 0);
+    shard.publish(vec![event(a)]);
+    shard.read(|_| 0);
+    (shard, client)
+}
+
+#[test]
+fn a_client_that_is_closed_within_its_snapshots_gets_no_event_without_its_snapshot() {
+    let too_many = || CloseReason::Server(CloseCode::Policy, "too many".into());
+    for is_asked in [false, true] {
+        let (mut shard, client) = client_whose_last_snapshot_waits();
+        if is_asked {
+            shard.shard.ask_to_close(client.id, too_many());
+            shard.shard.take_closing(client.id);
+        }
+        shard.shard.close(client.id, 1001, "");
+
+        shard.drain(client.id);
+
+        let heard = heard_in_short(&mut shard, &client);
+        let expected = ["resumed false", "trade B 2", "trade A-LONG-NAME-OF-A-SYMBOL 3", "snapshot A 4"];
+        assert_eq!(heard, expected, "is_asked: {is_asked}");
+    }
 }
