@@ -1,6 +1,6 @@
 // One symbol: its prices, its chart and its last trades, at the full rate of the feed.
 
-import type { Client, StoredBar } from "tickerplant";
+import type { Client, StoredBar, TradeFrame } from "tickerplant";
 import { LitElement, html, nothing, type PropertyValues } from "lit";
 import { inNextFrame } from "../frame";
 import { grouped, short, signed } from "../market/decimal";
@@ -18,6 +18,8 @@ const BARS = 600;
 const MOST_BARS = 5000;
 /** With fewer minutes than this, the chart begins with seconds. */
 const FEW_BARS = 12;
+/** How many events before the newest one are searched for the last trades. */
+const SEARCHED_EVENTS = 4096;
 /** How long the bars wait to be read again after a late trade or a finished candle, in milliseconds. */
 const CORRECT_AFTER = 400;
 
@@ -78,6 +80,8 @@ export class Detail extends LitElement {
             : event.type === "bar"
               ? this.candles.takeBar(event)
               : "none";
+        const isFirst = effect === "begun" && event.type === "trade" && this.candles.list.length === 1;
+        if (isFirst && this.interval === "1m" && !this.chosen) return this.tell("interval", "1s");
         if (effect === "late" || effect === "begun") this.correctSoon();
         if (effect === "begun" && this.candles.list.length > MOST_BARS) void this.load();
         inNextFrame(this.drawNow);
@@ -108,8 +112,25 @@ export class Detail extends LitElement {
     }
   }
 
-  private async bars(limit: number): Promise<StoredBar[]> {
-    return (await this.client.get(`bars/${encodeURIComponent(this.symbol)}`, { interval: this.interval, limit })).bars;
+  private async bars(limit: number, interval = this.interval): Promise<StoredBar[]> {
+    return (await this.client.get(`bars/${encodeURIComponent(this.symbol)}`, { interval, limit })).bars;
+  }
+
+  /** Reads the trades before now, so that the list of trades is not empty at first. */
+  private async loadTrades(load: number): Promise<void> {
+    const of = { symbols: [this.symbol], channels: ["trades"] };
+    try {
+      const { epoch, seq } = await this.client.get("events", { ...of, limit: 1 });
+      const all = { ...of, limit: SEARCHED_EVENTS };
+      const after = `${epoch}-${Math.max(seq - SEARCHED_EVENTS, 0)}`;
+      // If the history does not reach back so far, it is searched from its beginning.
+      const { events } = await this.client.get("events", { ...all, after }).catch(() => this.client.get("events", all));
+      if (load !== this.loads) return;
+      this.trades.takePast(events.filter((event): event is TradeFrame => event.type === "trade"));
+      inNextFrame(this.drawNow);
+    } catch {
+      // The list fills with the trades that come.
+    }
   }
 
   /** Reads the bars of the server, and draws the chart anew. */
@@ -117,10 +138,12 @@ export class Detail extends LitElement {
     const load = ++this.loads;
     this.trades.clear();
     this.candles.load(INTERVALS[this.interval], []);
+    void this.loadTrades(load);
     try {
       const list = await this.bars(BARS);
       if (load !== this.loads) return;
-      if (!this.chosen && this.interval === "1m" && list.length < FEW_BARS) return this.tell("interval", "1s");
+      if (await this.hasMoreSeconds(list.length)) return this.tell("interval", "1s");
+      if (load !== this.loads) return;
       this.candles.load(INTERVALS[this.interval], list);
       this.fault = "";
     } catch (error) {
@@ -130,6 +153,12 @@ export class Detail extends LitElement {
     this.isRedrawn = true;
     this.draw();
     this.chart?.showNewest();
+  }
+
+  /** Returns whether the chart begins with seconds, because it has few minutes, and the feed has more than minutes. */
+  private async hasMoreSeconds(minutes: number): Promise<boolean> {
+    if (this.chosen || this.interval !== "1m" || minutes >= FEW_BARS) return false;
+    return minutes === 0 ? this.instrument.hasTrades : (await this.bars(minutes + 1, "1s")).length > minutes;
   }
 
   /** Reads the newest bars again soon, because only the server knows the trades that came late or out of order. */

@@ -7,20 +7,13 @@ import { timeOfDay } from "../market/time";
 /** How many trades the list shows. */
 const LENGTH = 60;
 
-interface ShownTrade {
-  time: string;
-  price: string;
-  size: string;
-  direction: "up" | "down" | "flat";
-}
-
 const ARROWS = { up: "▲", down: "▼", flat: "" };
 
 export class LastTrades {
   readonly element = document.createElement("ol");
-  private trades: ShownTrade[] = [];
+  /** The trades from the newest to the oldest. One more than the list shows, so that the oldest has an arrow, too. */
+  private trades: TradeFrame[] = [];
   private rows: { element: HTMLElement; cells: Text[] }[] = [];
-  private last = "";
   private decimals = 2;
   private isDrawn = true;
 
@@ -30,23 +23,26 @@ export class LastTrades {
     this.element.tabIndex = 0;
   }
 
-  take({ time, price, size }: TradeFrame): void {
-    const move = this.last ? compare(price, this.last) : 0;
-    this.last = price;
-    this.decimals = Math.max(this.decimals, places(price));
-    this.trades.unshift({
-      time: timeOfDay(Date.parse(time)),
-      price,
-      size: size ?? "",
-      direction: move > 0 ? "up" : move < 0 ? "down" : "flat",
-    });
-    if (this.trades.length > LENGTH) this.trades.length = LENGTH;
+  take(trade: TradeFrame): void {
+    this.trades.unshift(trade);
+    this.limit();
+  }
+
+  /** Takes trades of the past, the oldest first. Those that are here already are passed over. */
+  takePast(past: TradeFrame[]): void {
+    const oldest = this.trades.at(-1)?.seq ?? Infinity;
+    this.trades.push(...past.filter(({ seq }) => seq < oldest).reverse());
+    this.limit();
+  }
+
+  private limit(): void {
+    if (this.trades.length > LENGTH + 1) this.trades.length = LENGTH + 1;
+    this.decimals = this.trades.reduce((most, { price }) => Math.max(most, places(price)), this.decimals);
     this.isDrawn = false;
   }
 
   clear(): void {
     this.trades = [];
-    this.last = "";
     this.decimals = 2;
     this.isDrawn = false;
   }
@@ -54,17 +50,20 @@ export class LastTrades {
   draw(): void {
     if (this.isDrawn) return;
     this.isDrawn = true;
-    while (this.rows.length < this.trades.length) this.rows.push(this.addRow());
+    while (this.rows.length < Math.min(this.trades.length, LENGTH)) this.rows.push(this.addRow());
     this.rows.forEach(({ element, cells }, index) => {
       const trade = this.trades[index];
       element.hidden = !trade;
       if (!trade) return;
-      element.dataset.direction = trade.direction;
+      const { time, price, size } = trade;
+      const move = compare(price, this.trades[index + 1]?.price ?? price);
+      const direction = move > 0 ? "up" : move < 0 ? "down" : "flat";
+      element.dataset.direction = direction;
       const texts = [
-        trade.time,
-        ARROWS[trade.direction],
-        grouped(trade.price, this.decimals),
-        trade.size && grouped(trade.size),
+        timeOfDay(Date.parse(time)),
+        ARROWS[direction],
+        grouped(price, this.decimals),
+        size === undefined ? "" : grouped(size),
       ];
       texts.forEach((text, cell) => {
         if (cells[cell]!.data !== text) cells[cell]!.data = text;

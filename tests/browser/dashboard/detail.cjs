@@ -13,6 +13,20 @@ async function isRight(page, address, symbol, interval) {
   return bars[0];
 }
 
+/** Waits until the list of trades has the newest trades of the server, each once and the newest first. */
+async function hasNewestTrades(page, address, symbol) {
+  const { events } = await ask(address, `events?symbols=${symbol}&channels=trades&limit=10000`);
+  const newest = events.slice(-60).reverse();
+  assert.ok(newest.length > 1);
+  for (const [name, texts] of [
+    ["price", newest.map((trade) => price(trade.price))],
+    ["size", newest.map((trade) => trade.size.toLocaleString("en-US"))],
+  ]) await page.waitForFunction(({ name, texts }) => {
+    const shown = [...document.querySelectorAll(`.trades li:not([hidden]) .${name}`)].map((cell) => cell.textContent);
+    return JSON.stringify(shown) === JSON.stringify(texts);
+  }, { name, texts });
+}
+
 module.exports = {
   "a symbol opens beside the table on a connection of its own, follows, and is closed by Esc": (browser) => withServer(PAUSED, async (address) => {
     await control(address, { action: "step", events: 300 });
@@ -24,16 +38,14 @@ module.exports = {
     // There are few minutes, so the chart begins with seconds.
     await isRight(page, address, "AAPL", "1s");
     await page.waitForURL(/symbol=AAPL/);
+    await hasNewestTrades(page, address, "AAPL");
     const [table, detail] = page.sockets.map(({ sent }) => sent.find(({ action }) => action === "subscribe"));
     assert.deepEqual([table.symbols, table.interval_ms], [["*"], 250]);
     assert.deepEqual([detail.symbols, detail.interval_ms ?? 0], [["AAPL"], 0]);
 
     await control(address, { action: "step", events: 300 });
     await isRight(page, address, "AAPL", "1s");
-    const { events } = await ask(address, "events?symbols=AAPL&channels=trades&limit=10000");
-    const newest = page.locator(".trades li").first();
-    await reads(newest.locator(".price"), price(events.at(-1).price));
-    await reads(newest.locator(".size"), events.at(-1).size.toLocaleString("en-US"));
+    await hasNewestTrades(page, address, "AAPL");
 
     await page.getByRole("button", { name: "1m", exact: true }).click();
     await isRight(page, address, "AAPL", "1m");
@@ -84,9 +96,11 @@ module.exports = {
 
   "a symbol without trades has no list of trades": (browser) => withServer(["--feed", "replay", "feeds/bars-1m.csv", "--paused"], async (address) => {
     await control(address, { action: "step", events: 20 });
-    const page = await open(browser, address, "?symbols=*&symbol=AAPL&interval=1m");
+    const page = await open(browser, address, "?symbols=*&symbol=AAPL");
+    // There are few minutes, but the feed has nothing shorter, so the chart does not begin with seconds.
     const { bars } = await ask(address, "bars/AAPL?interval=1m&limit=1");
     await reads(page.locator('.legend [data-value="close"]'), price(bars[0].close));
+    assert.equal(await page.getByRole("button", { name: "1m", exact: true }).getAttribute("aria-pressed"), "true");
     assert.equal(await page.getByRole("list", { name: "Last trades" }).isVisible(), false);
     noFaults(page, address);
   }),
