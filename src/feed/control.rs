@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,10 @@ use crate::market::{FeedKind, FeedState, Time};
 
 /// The maximum number of queued commands. The sender of a command waits while the queue is full.
 const QUEUE: usize = 8;
+
+/// How many days past its start and its position a simulation can seek. A seek computes all of these days
+/// first, and other commands wait in the meantime. Ten years take about twenty seconds.
+const SIMULATED_DAYS: u64 = 3653;
 
 /// A command to a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +65,12 @@ pub enum ControlError {
     /// The feed is a simulation, which cannot loop.
     #[error("a simulation has no end, so it cannot start again; only a replay can loop")]
     NoLoop,
+    /// The target of a seek is too far in the future of a simulation.
+    #[error("a simulation seeks at most ten years ahead, so at most to {latest}")]
+    TooFar {
+        /// The latest time to which the simulation can seek now.
+        latest: Time,
+    },
     /// No node of the cluster leads, so no feed can execute the command.
     #[error("no node of the cluster leads at the moment; try again in a second")]
     NoLeader,
@@ -161,9 +172,18 @@ impl Control {
     ///
     /// Returns an error if the feed cannot execute the command, or if the feed's pump has ended.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
-        match (self.status().kind, command) {
+        let status = self.status();
+        match (status.kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),
             (FeedKind::Simulated, FeedCommand::Loop(_)) => return Err(ControlError::NoLoop),
+            (FeedKind::Simulated, FeedCommand::Seek(target)) => {
+                let start = status.simulation.and_then(|simulation| simulation.start);
+                let newest = status.position.max(start);
+                let latest = newest.map(|time| time.later(Duration::from_secs(SIMULATED_DAYS * 86_400)));
+                if let Some(latest) = latest.filter(|latest| target > *latest) {
+                    return Err(ControlError::TooFar { latest });
+                }
+            }
             _ => {}
         }
         let (answer, answered) = oneshot::channel();
