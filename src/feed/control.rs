@@ -179,7 +179,7 @@ impl Control {
             (FeedKind::Simulated, FeedCommand::Seek(target)) => {
                 let start = status.simulation.and_then(|simulation| simulation.start);
                 let newest = status.position.max(start);
-                let latest = newest.map(|time| time.later(Duration::from_secs(SIMULATED_DAYS * 86_400)));
+                let latest = newest.map(|time| time.later(Duration::from_hours(SIMULATED_DAYS * 24)));
                 if let Some(latest) = latest.filter(|latest| target > *latest) {
                     return Err(ControlError::TooFar { latest });
                 }

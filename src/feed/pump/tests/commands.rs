@@ -444,7 +444,7 @@ async fn a_command_that_a_feed_cannot_execute_is_an_error_and_the_feed_goes_on()
 
     assert_eq!((simulated.after(10).await, live.after(10).await), (1, 1));
 
-    let latest = trade(0).time.later(Duration::from_secs(3653 * 86_400));
+    let latest = trade(0).time.later(Duration::from_hours(3653 * 24));
     let too_far = FeedCommand::Seek(latest.later(Duration::from_nanos(1)));
     assert_eq!(simulated.control.send(too_far).await, Err(ControlError::TooFar { latest }));
     simulated.send([0]).await;
