@@ -315,7 +315,9 @@
 //!
 //! | file | what it has or does |
 //! |---|---|
-//! | `shard.rs` | the shard: reads the log, answers commands |
+//! | `shard.rs` | the shard: connections and their commands |
+//! | `shard/reading.rs` | reads the log, writes new events, tells of seeks and lost events |
+//! | `shard/sending.rs` | the bytes that a session writes next, stalled clients |
 //! | `shard_runner.rs` | the shard's loop, the flush window |
 //! | `fan_out.rs` | sends an event to its subscribers |
 //! | `batch.rs` | updates written together |

@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 
 use super::super::deadlines::Timeouts;
 use super::*;
-use crate::bus::{self, Bus};
+use crate::bus::{self, Bus, Read, Segment};
 use crate::encoding::Body;
-use crate::market::{FeedKind, Kind, KindSet, Payload, Trade};
+use crate::market::{Event, FeedKind, Kind, KindSet, Payload, Trade};
 use crate::wire::{Command, CommandWithId, Symbols};
 
 fn shard(every_buffer: usize) -> Shard {
