@@ -26,7 +26,7 @@ use super::appender::Appender;
 use super::checkpoint::Marks;
 use super::entry::Origin;
 use super::lease::Lease;
-use super::log::{Ends, Mailbox, Messages, SharedLog, Unavailable};
+use super::log::{AppendError, Ends, Mailbox, Messages, SharedLog, Unavailable};
 use super::own_feed::OwnFeed;
 use super::queue::Queue;
 use super::reader::{Position, Reader};
@@ -101,6 +101,10 @@ pub struct Node<L> {
     /// The node has caught up when it has read the message with this number.
     end: u64,
     appender: Appender,
+    /// Whether the newest append had no answer, and was not stored.
+    is_unanswered: bool,
+    /// The logged reason why the stream takes no entry; `None` if it takes entries.
+    untaken: Option<String>,
     lease: Lease,
     role: Role,
     /// The place that the stream has lost, although this node has read it. A new epoch has to begin.
@@ -175,7 +179,7 @@ enum End {
 /// The result of an append, and the end of the stream after a failed append.
 enum Answer {
     Appended,
-    Failed(Option<Ends>),
+    Failed { error: AppendError, ends: Option<Ends> },
 }
 
 impl<L: SharedLog> Node<L> {
@@ -200,6 +204,8 @@ impl<L: SharedLog> Node<L> {
             read: 0,
             end: u64::MAX,
             appender,
+            is_unanswered: false,
+            untaken: None,
             lease,
             role: Role::Following,
             lost: None,

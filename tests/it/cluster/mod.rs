@@ -1,7 +1,9 @@
 //! Tests of clusters: nodes in this process, with a real NATS server.
 
 mod nats_server;
+mod room;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,11 +11,15 @@ use tickerplant::cluster::NodeRole;
 use tickerplant::config::Config;
 use tickerplant::feed::Speed;
 use tickerplant::market::{FeedKind, FeedState};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::join;
+use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use self::nats_server::NatsServer;
+use crate::support::process::{ServerProcess, configured, tickerplant};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -64,12 +70,47 @@ async fn get(node: &TestServer, path: &str) -> (u16, Value) {
 }
 
 async fn ask(node: &TestServer, request: &str, body: &str) -> (u16, Value) {
+    try_ask(node.address(), request, body).await.unwrap()
+}
+
+/// Sends a request to the node at this address. Returns `None` if the node is gone.
+async fn try_ask(node: SocketAddr, request: &str, body: &str) -> Option<(u16, Value)> {
     let length = body.len();
     let head =
         format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}");
-    let answer = node.request(&format!("{head}\r\n\r\n{body}")).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    let mut socket = TcpStream::connect(node).await.ok()?;
+    socket.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answer))
+        .await
+        .expect("the node ends the connection")
+        .ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or_default()))
+}
+
+/// Returns the command that runs a node of a cluster, with a simulated feed.
+fn node_command(nats: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = tickerplant(&["--feed", "simulated"]);
+    command.args(nats.iter().flat_map(|url| ["--cluster", url]));
+    let usual = [("cluster.lease", "1s"), ("limits.loopback", "false"), ("feed.simulated.rate", "200")];
+    configured(configured(command, &usual), settings)
+}
+
+/// Starts a node as a process of its own.
+async fn node(nats: &[&str], settings: &[(&str, &str)]) -> ServerProcess {
+    ServerProcess::spawn(node_command(nats, settings)).await
+}
+
+/// Returns what a node says of its cluster.
+async fn view(node: SocketAddr) -> Value {
+    try_ask(node, "GET /api/v1/cluster", "").await.expect("the node answers").1
+}
+
+/// Waits until a node that is a process is ready.
+async fn ready_process(node: &ServerProcess) {
+    let is_ready = async || matches!(try_ask(node.address(), "GET /readyz", "").await, Some((200, _)));
+    until(is_ready).await;
 }
 
 /// Counts the events of a client until the feed has ended.
