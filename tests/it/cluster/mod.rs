@@ -1,6 +1,9 @@
 //! Tests of clusters: nodes in this process, with a real NATS server.
 
+mod kills;
 mod nats_server;
+mod outages;
+mod refusals;
 mod room;
 
 use std::net::SocketAddr;
@@ -91,9 +94,14 @@ async fn try_ask(node: SocketAddr, request: &str, body: &str) -> Option<(u16, Va
 
 /// Returns the command that runs a node of a cluster, with a simulated feed.
 fn node_command(nats: &[&str], settings: &[(&str, &str)]) -> Command {
-    let mut command = tickerplant(&["--feed", "simulated"]);
+    let mut command = tickerplant(&[]);
     command.args(nats.iter().flat_map(|url| ["--cluster", url]));
-    let usual = [("cluster.lease", "1s"), ("limits.loopback", "false"), ("feed.simulated.rate", "200")];
+    let usual = [
+        ("cluster.lease", "1s"),
+        ("limits.loopback", "false"),
+        ("feed.kind", "simulated"),
+        ("feed.simulated.rate", "200"),
+    ];
     configured(configured(command, &usual), settings)
 }
 
