@@ -178,7 +178,7 @@ enum End {
 
 /// The result of an append, and the end of the stream after a failed append.
 enum Answer {
-    Appended,
+    Appended { after: Duration },
     Failed { error: AppendError, ends: Option<Ends> },
 }
 
@@ -280,10 +280,12 @@ impl<L: SharedLog> Node<L> {
             }
             self.save(now);
             let may_append = self.may_append(now);
+            // The program ends with the feed, and the clients have everything.
+            let is_done = self.bus.is_ending() && !self.must_wait();
             let next = self.next_step(now).min(resign_by.unwrap_or(now + BEAT));
             select! {
                 biased;
-                () = stop.cancelled(), if resign_by.is_none() => {
+                () = ended(stop, is_done), if resign_by.is_none() => {
                     let Role::Leading(term) = &mut self.role else { return End::Stopped };
                     term.resign();
                     resign_by = Some(Instant::now() + RESIGN);
@@ -348,6 +350,15 @@ impl<L: SharedLog> Node<L> {
         };
         // A candidate that may lead, but cannot, is woken when its standby has come further.
         if next <= now { now + BEAT } else { next }.max(free)
+    }
+}
+
+/// Waits until the node has to end.
+///
+/// Cancel safe: the wait takes nothing.
+async fn ended(stop: &CancellationToken, is_done: bool) {
+    if !is_done {
+        stop.cancelled().await;
     }
 }
 

@@ -33,7 +33,7 @@ impl<L: SharedLog> Node<L> {
         self.appender.sent(expected, now);
         Some(Box::pin(async move {
             match timeout(ANSWER, log.append(subject, bytes, expected)).await {
-                Ok(Ok(_)) => Answer::Appended,
+                Ok(Ok(_)) => Answer::Appended { after: now.elapsed() },
                 failed => Answer::Failed {
                     error: failed.map_or(AppendError::NoAnswer, |failed| failed.expect_err("it has failed")),
                     ends: timeout(ANSWER, log.ends()).await.ok().and_then(Result::ok),
@@ -129,8 +129,12 @@ impl<L: SharedLog> Node<L> {
     /// Records the answer to an append. Returns an error if the stream has to be opened again.
     pub(super) fn on_answer(&mut self, answer: &Answer) -> Option<Unavailable> {
         match answer {
-            Answer::Appended => {
+            Answer::Appended { after } => {
                 self.contact = Instant::now();
+                self.view.send_modify(|view| {
+                    view.appends += 1;
+                    view.append_time += *after;
+                });
                 None
             }
             Answer::Failed { error, ends: Some(ends) } if ends.last >= self.read => {

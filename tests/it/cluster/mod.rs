@@ -256,6 +256,68 @@ async fn a_replay_at_full_speed_waits_for_the_clients_of_all_nodes_and_a_seek_re
 }
 
 #[tokio::test]
+async fn every_node_ends_with_the_feed_when_its_clients_have_everything() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let settings = [
+        ("feed.kind", "replay"),
+        ("feed.replay.files", concat!(env!("CARGO_MANIFEST_DIR"), "/feeds/ticks.csv")),
+        ("feed.clock.speed", "max"),
+        ("feed.clock.paused", "true"),
+        ("feed.exit_at_end", "true"),
+    ];
+    let nodes = [node(&[nats.url()], &settings).await, node(&[nats.url()], &settings).await];
+    for node in &nodes {
+        ready_process(node).await;
+    }
+    let mut near = nodes[0].connect("/ws?symbols=*&delivery=every").await;
+    let mut far = nodes[1].connect("/ws?symbols=*&delivery=every").await;
+
+    let resumed = try_ask(nodes[1].address(), "POST /api/v1/feed", r#"{"action":"resume"}"#).await;
+    assert_eq!(resumed.unwrap().0, 200);
+
+    assert_eq!(join!(count_to_the_end(&mut near), count_to_the_end(&mut far)), (1980, 1980));
+    for node in nodes {
+        assert!(node.ended().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_node_tells_the_lag_of_all_nodes_and_the_time_of_its_appends() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let nodes = nodes(&nats, 2).await;
+    let listed = async || get(&nodes[1], "/api/v1/cluster").await.1["nodes"].as_array().unwrap().clone();
+    until(async || listed().await.len() == 2).await;
+
+    for one in listed().await {
+        assert!(one["lag_ms"].as_u64().unwrap() < 5000, "{one}");
+    }
+    let leader = leader(&nodes).await;
+    let metrics = async || {
+        nodes[leader].request("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await
+    };
+    let value = |text: &str, name: &str| -> f64 {
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
+    };
+    let text = metrics().await;
+    let appends = value(&text, "tickerplant_cluster_appends_total");
+    assert!(appends > 0.0 && value(&text, "tickerplant_cluster_append_seconds_total") > 0.0, "{text}");
+}
+
+#[tokio::test]
+async fn the_log_of_a_first_start_has_no_lines_of_the_nats_library() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let mut node = node(&[nats.url()], &[]).await;
+
+    while let Some(line) = timeout(PATIENCE, node.log.next_line()).await.expect("a term begins").unwrap() {
+        assert!(!line.contains("async_nats"), "{line}");
+        if line.contains("a term begins") {
+            return;
+        }
+    }
+    panic!("the log ends");
+}
+
+#[tokio::test]
 async fn a_cursor_that_is_ahead_of_its_node_waits_for_the_node() {
     let Some(nats) = NatsServer::start().await else { return };
     let nodes = nodes(&nats, 1).await;
