@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::fake_log::{FakeLog, Faults, Stream};
@@ -184,6 +184,18 @@ impl Cluster {
         0
     }
 
+    /// Tells the leader's node to end, and waits until it has ended. Returns the index of a node that is left.
+    async fn end_leader(&mut self) -> usize {
+        let leader = self.leaders()[0].clone().unwrap();
+        let index = self.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
+        let mut node = self.nodes.swap_remove(index);
+        node.stop.cancel();
+        // The node's own task ends first, and its feed with it.
+        let _ = node.tasks.join_next().await;
+        node.tasks.shutdown().await;
+        0
+    }
+
     fn leaders(&self) -> Vec<Option<String>> {
         self.nodes.iter().map(|node| node.view.borrow().leader.clone()).collect()
     }
@@ -320,6 +332,26 @@ fn three_nodes_publish_what_one_node_would_and_the_next_leader_goes_on() {
         assert_ne!(cluster.leaders()[0].as_ref(), Some(&leader));
         check_events(cluster);
     });
+}
+
+#[test]
+fn nobody_waits_for_a_leader_that_was_told_to_end() {
+    for seed in seeds(20) {
+        simulate(seed, 0, async |cluster| {
+            cluster.settle().await;
+            // An entry is on its way at some of these times.
+            sleep(Duration::from_millis(seed)).await;
+            let begin = Instant::now();
+
+            let left = cluster.end_leader().await;
+
+            let term = |cluster: &Cluster| cluster.nodes[left].view.borrow().term;
+            while term(cluster) < 2 {
+                cluster.run(Duration::from_millis(50)).await;
+            }
+            assert!(begin.elapsed() < LEASE / 4, "seed {seed}: {:?}", begin.elapsed());
+        });
+    }
 }
 
 #[test]
