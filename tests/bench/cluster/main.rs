@@ -12,6 +12,9 @@
 //! | `catch-up` | how fast a node reads what it has missed while it was stopped |
 //! | `silence` | the longest time without an event at a living node, after a leader was killed or told to end |
 //!
+//! The delays of the part `rate` begin at the market time of an event. The market time begins before the feed does, so
+//! compare the greatest delay with the median.
+//!
 //! ```text
 //! NATS_SERVER=target/nats/2.15.1/venv/bin/nats-server cargo bench --bench cluster
 //! NATS_SERVER=… cargo bench --bench cluster -- cpu latency --rounds 3 --seconds 2
