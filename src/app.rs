@@ -395,7 +395,7 @@ impl App {
             url,
             bus,
             feed: pumping,
-            exits_at_end: config.feed.exit_at_end && !config.cluster.is_on(),
+            exits_at_end: config.feed.exit_at_end,
             is_node: config.cluster.is_on(),
             feed_stop,
             tasks,
@@ -444,7 +444,7 @@ impl App {
             Some(failure) = self.failures.recv() => Err(failure.into()),
             Some(ended) = self.feed.join_next(), if self.exits_at_end || self.is_node => match ended {
                 Ok(Err(error)) => Err(error.into()),
-                _ if self.is_node => Err(TaskFailed::ended("the node of the cluster").into()),
+                _ if self.is_node && !self.bus.is_ending() => Err(TaskFailed::ended("the node of the cluster").into()),
                 _ => {
                     let failed = |detail: &str| Err(RunError::Feed { detail: detail.to_owned() });
                     self.bus.feed_state().detail().map_or(Ok(()), failed)

@@ -200,10 +200,12 @@ impl Loaded {
 #[must_use]
 pub fn log_filter(text: &str) -> Option<EnvFilter> {
     // `tracing` also accepts numbers as levels, and the number 0 would switch the log off.
-    let is_level = text.parse::<LevelFilter>().is_ok() && text.parse::<u64>().is_err();
-    let is_known = text.contains(['=', ',']) || is_level;
+    let level = text.parse::<LevelFilter>().ok().filter(|_| text.parse::<u64>().is_err());
+    let is_known = text.contains(['=', ',']) || level.is_some();
     let is_complete = text.split(',').all(|directive| !directive.trim().is_empty());
-    EnvFilter::try_new(text).ok().filter(|_| is_known && is_complete)
+    // At the level `info`, the NATS library tells each step of its connections, which the node tells, too.
+    let quiet = if level == Some(LevelFilter::INFO) { ",async_nats=warn" } else { "" };
+    EnvFilter::try_new(format!("{text}{quiet}")).ok().filter(|_| is_known && is_complete)
 }
 
 /// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag

@@ -17,19 +17,22 @@ pub struct Appender {
     expected: Option<u64>,
     /// The time at which the newest append began; `None` before the first.
     begun: Option<Instant>,
+    /// No append begins before this time; `None` if nothing delays the next one.
+    rests_until: Option<Instant>,
 }
 
 impl Appender {
     /// Returns an appender with nothing in flight.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        Self { window, expected: None, begun: None }
+        Self { window, expected: None, begun: None, rests_until: None }
     }
 
     /// Returns the time from which the next message may be appended; `None` while a message is in flight.
     #[must_use]
     pub fn free_at(&self, now: Instant) -> Option<Instant> {
-        let free = || self.begun.map_or(now, |begun| begun + self.window);
+        let free =
+            || self.begun.map_or(now, |begun| begun + self.window).max(self.rests_until.unwrap_or(now));
         self.expected.is_none().then(free)
     }
 
@@ -43,15 +46,23 @@ impl Appender {
     pub fn sent(&mut self, expected: u64, now: Instant) {
         self.expected = Some(expected);
         self.begun = Some(now);
+        self.rests_until = None;
     }
 
     /// Records that the append was refused, or had no answer, and that the stream ended with the message `last`
     /// after that. If nothing came after the expected message, the node may append again. Otherwise the node
-    /// first reads up to the end.
-    pub fn failed(&mut self, last: u64) {
-        if self.expected.is_some_and(|expected| last <= expected) {
+    /// first reads up to the end. Returns whether nothing came.
+    pub fn failed(&mut self, last: u64) -> bool {
+        let has_nothing_come = self.expected.is_some_and(|expected| last <= expected);
+        if has_nothing_come {
             self.expected = None;
         }
+        has_nothing_come
+    }
+
+    /// Lets no append begin before `until`, because the stream takes nothing at the moment.
+    pub fn rest(&mut self, until: Instant) {
+        self.rests_until = Some(until);
     }
 
     /// Records that the node has read a message, which may decide the message in flight.
@@ -92,13 +103,16 @@ mod tests {
         let (mut appender, now) = (Appender::new(WINDOW), Instant::now());
         appender.sent(7, now);
 
-        appender.failed(9);
+        assert!(!appender.failed(9));
         assert!(appender.free_at(now).is_none(), "8 and 9 must be read first");
         appender.read(8);
         assert!(appender.free_at(now).is_some());
 
         appender.sent(9, now);
-        appender.failed(9);
+        assert!(appender.failed(9));
         assert!(appender.free_at(now).is_some(), "nothing was stored, so the message is sent again");
+
+        appender.rest(now + 10 * WINDOW);
+        assert_eq!(appender.free_at(now), Some(now + 10 * WINDOW));
     }
 }

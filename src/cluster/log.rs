@@ -122,11 +122,14 @@ pub enum Subject {
 }
 
 /// The reason why an append may have failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The newest message has another number.
     #[error("another message came first")]
     Refused,
+    /// The stream does not take the message for another reason, for example because it has no room.
+    #[error("{0}")]
+    Rejected(String),
     /// There is no answer.
     #[error("no answer")]
     NoAnswer,

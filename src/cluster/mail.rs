@@ -41,6 +41,8 @@ pub struct Presence {
     pub may_lead: bool,
     /// The sequence number of the newest event that the node has read.
     pub seq: u64,
+    /// How long ago the node had read the newest entry, in milliseconds.
+    pub lag_ms: u64,
     /// Whether the node has caught up.
     pub caught_up: bool,
     /// The sequence number up to which the node's clients have got all events, if the feed waits for clients.
@@ -99,6 +101,7 @@ mod tests {
             node: node.to_owned(),
             may_lead: true,
             seq: 1,
+            lag_ms: 0,
             caught_up: true,
             served: None,
             lost: None,

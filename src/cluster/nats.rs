@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::object_store::{self, GetErrorKind, ObjectStore};
+use async_nats::jetstream::object_store::{self, GetErrorKind, ObjectMetadata, ObjectStore};
 use async_nats::jetstream::stream::{
     self, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
 };
@@ -29,6 +29,23 @@ const OLDEST: [u64; 3] = [2, 12, 8];
 
 /// The smallest `max_payload` of a server with which nodes can work, in bytes.
 const LEAST_PAYLOAD: usize = 64 * 1024;
+
+/// The most that the headers of a message take, in bytes.
+const HEADERS: usize = 1024;
+
+/// The largest part of a checkpoint that is sent at once, in bytes.
+const CHUNK: usize = 128 * 1024;
+
+/// The answers of a server that has no room for a stream or for a message.
+const NO_ROOM: [ErrorCode; 7] = [
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::CLUSTER_NO_PEERS,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED,
+    ErrorCode::STREAM_STORE_FAILED,
+];
 
 /// The time between two signs of life of a consumer.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -132,8 +149,13 @@ impl NatsLog {
             Ok(stream) => Ok(stream),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                    info!(stream = self.stream.name, "creates the stream");
-                    self.context.create_stream(&self.stream).await.map_err(unavailable)
+                    let created = self.context.create_stream(&self.stream).await;
+                    let created = created.map_err(|error| match error.kind() {
+                        CreateStreamErrorKind::JetStream(answer) => Unavailable(self.without_room(&answer)),
+                        _ => unavailable(error),
+                    })?;
+                    info!(stream = self.stream.name, "the stream was created");
+                    Ok(created)
                 }
                 _ => Err(unavailable(error)),
             },
@@ -142,6 +164,30 @@ impl NatsLog {
 }
 
 impl NatsLog {
+    /// Returns the largest size of an entry that the server takes, in bytes.
+    #[must_use]
+    pub fn max_entry(&self) -> usize {
+        self.client.server_info().max_payload - HEADERS
+    }
+
+    /// Returns an answer of the server as text. If the server has no room for the stream, the text says what to
+    /// do.
+    fn without_room(&self, answer: &jetstream::Error) -> String {
+        if !NO_ROOM.contains(&answer.error_code()) {
+            return answer.to_string();
+        }
+        let bytes = self.stream.max_bytes;
+        let (kind, key) = match self.stream.storage {
+            StorageType::File => ("files", "max_file_store"),
+            StorageType::Memory => ("memory", "max_memory_store"),
+        };
+        format!(
+            "the NATS server has no room in {kind} for the stream of {bytes} bytes (cluster.stream_bytes): \
+             {answer}. Raise {key} of the server or the limits of the account, delete other streams, or choose \
+             a smaller stream before it is created"
+        )
+    }
+
     /// Returns the object store of the checkpoints, and creates it if there is none.
     async fn store(&self) -> Result<ObjectStore, Unavailable> {
         let bucket = &self.stream.name;
@@ -196,7 +242,14 @@ impl SharedLog for NatsLog {
         let sent = self.context.send_publish(subject, publish).await.map_err(|_| AppendError::NoAnswer)?;
         let acknowledged = sent.await.map_err(|error| match error.kind() {
             PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => AppendError::NoAnswer,
-            _ => AppendError::Refused,
+            PublishErrorKind::WrongLastSequence => AppendError::Refused,
+            _ => {
+                let source = std::error::Error::source(&error);
+                let answer = source.and_then(|source| source.downcast_ref::<jetstream::Error>());
+                AppendError::Rejected(
+                    answer.map_or_else(|| error.to_string(), |answer| self.without_room(answer)),
+                )
+            }
         })?;
         Ok(acknowledged.sequence)
     }
@@ -234,7 +287,12 @@ impl SharedLog for NatsLog {
 
     async fn save(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), Unavailable> {
         let store = self.store().await?;
-        store.put(name, &mut &*bytes).await.map(drop).map_err(unavailable)
+        let object = ObjectMetadata {
+            name: name.to_owned(),
+            chunk_size: Some(self.max_entry().min(CHUNK)),
+            ..ObjectMetadata::default()
+        };
+        store.put(object, &mut &*bytes).await.map(drop).map_err(unavailable)
     }
 
     async fn load(&self, name: &'static str) -> Result<Option<Vec<u8>>, Unavailable> {

@@ -26,7 +26,7 @@ use super::appender::Appender;
 use super::checkpoint::Marks;
 use super::entry::Origin;
 use super::lease::Lease;
-use super::log::{Ends, Mailbox, Messages, SharedLog, Unavailable};
+use super::log::{AppendError, Ends, Mailbox, Messages, SharedLog, Unavailable};
 use super::own_feed::OwnFeed;
 use super::queue::Queue;
 use super::reader::{Position, Reader};
@@ -101,6 +101,10 @@ pub struct Node<L> {
     /// The node has caught up when it has read the message with this number.
     end: u64,
     appender: Appender,
+    /// Whether the newest append had no answer, and was not stored.
+    is_unanswered: bool,
+    /// The logged reason why the stream takes no entry; `None` if it takes entries.
+    untaken: Option<String>,
     lease: Lease,
     role: Role,
     /// The place that the stream has lost, although this node has read it. A new epoch has to begin.
@@ -174,8 +178,8 @@ enum End {
 
 /// The result of an append, and the end of the stream after a failed append.
 enum Answer {
-    Appended,
-    Failed(Option<Ends>),
+    Appended { after: Duration },
+    Failed { error: AppendError, ends: Option<Ends> },
 }
 
 impl<L: SharedLog> Node<L> {
@@ -200,6 +204,8 @@ impl<L: SharedLog> Node<L> {
             read: 0,
             end: u64::MAX,
             appender,
+            is_unanswered: false,
+            untaken: None,
             lease,
             role: Role::Following,
             lost: None,
@@ -274,10 +280,12 @@ impl<L: SharedLog> Node<L> {
             }
             self.save(now);
             let may_append = self.may_append(now);
+            // The program ends with the feed, and the clients have everything.
+            let is_done = self.bus.is_ending() && !self.must_wait();
             let next = self.next_step(now).min(resign_by.unwrap_or(now + BEAT));
             select! {
                 biased;
-                () = stop.cancelled(), if resign_by.is_none() => {
+                () = ended(stop, is_done), if resign_by.is_none() => {
                     let Role::Leading(term) = &mut self.role else { return End::Stopped };
                     term.resign();
                     resign_by = Some(Instant::now() + RESIGN);
@@ -342,6 +350,15 @@ impl<L: SharedLog> Node<L> {
         };
         // A candidate that may lead, but cannot, is woken when its standby has come further.
         if next <= now { now + BEAT } else { next }.max(free)
+    }
+}
+
+/// Waits until the node has to end.
+///
+/// Cancel safe: the wait takes nothing.
+async fn ended(stop: &CancellationToken, is_done: bool) {
+    if !is_done {
+        stop.cancelled().await;
     }
 }
 

@@ -43,6 +43,20 @@ enum Item {
     Resign,
 }
 
+impl Item {
+    /// Returns whether the item is of the kind that the body has.
+    fn is_part_of(&self, body: &Body) -> bool {
+        matches!(
+            (self, body),
+            (Self::Event(_), Body::Events(_))
+                | (Self::State(_) | Self::Effect(..), Body::Mark { .. })
+                | (Self::Values(_), Body::Values(_))
+                | (Self::Seek { .. }, Body::Seek { .. })
+                | (Self::Resign, Body::Resign)
+        )
+    }
+}
+
 impl Queue {
     /// Returns the bus for a leader's feed, and the queue that reads the bus. The feed continues after the
     /// sequence number `seq`, in the state `state`.
@@ -160,7 +174,9 @@ impl Queue {
             Body::Beat { .. } | Body::Lead(_) => 0,
             Body::Mark { .. } | Body::Values(_) | Body::Seek { .. } | Body::Resign => 1,
         };
-        for item in self.items.drain(..count.min(self.items.len())) {
+        // A leader that resigns forgets its queue while an entry of it is on its way.
+        let count = self.items.iter().take(count).take_while(|item| item.is_part_of(body)).count();
+        for item in self.items.drain(..count) {
             if let Item::Effect(status, answer) = item {
                 // The caller may have gone.
                 let _ = answer.send(Ok(status));
@@ -178,5 +194,27 @@ impl Queue {
     /// Tells the feed that a client of some node has subscribed.
     pub fn note_subscriber(&self) {
         self.reader.bus().note_subscriber();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Payload, Trade};
+
+    #[test]
+    fn a_leader_that_resigns_while_an_entry_is_on_its_way_still_says_so() {
+        let (bus, mut queue) = Queue::new(FeedKind::Stdin, "first", 0, FeedState::Running);
+        let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        bus.publish(vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }]);
+        queue.fill();
+        let status = Status::new(FeedKind::Stdin);
+        let sent = queue.front(usize::MAX, &status).unwrap();
+        assert_eq!(sent.events(), 1);
+
+        queue.resign();
+        queue.stored(&sent);
+
+        assert_eq!(queue.front(usize::MAX, &status), Some(Body::Resign));
     }
 }

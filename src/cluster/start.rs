@@ -101,7 +101,7 @@ impl Starting {
             id,
             lease: config.lease,
             batch_window: config.batch_window,
-            batch_bytes: config.batch_bytes.get(),
+            batch_bytes: config.batch_bytes.get().min(log.max_entry()),
             checkpoint: config.checkpoint,
             stall_timeout: self.stall_timeout,
             stalled_after: self.stalled_after,

@@ -24,6 +24,10 @@ pub struct View {
     pub skipped: u64,
     /// How many terms have begun on this node's watch, its own included.
     pub takeovers: u64,
+    /// How many appends of this node the stream has acknowledged.
+    pub appends: u64,
+    /// The time that these appends took, in all.
+    pub append_time: Duration,
     /// Whether this node has read everything that the stream had when the node opened it.
     pub is_caught_up: bool,
     /// Whether this node has ever caught up, so that its clients get market data.
@@ -46,6 +50,8 @@ impl View {
             seq: 0,
             skipped: 0,
             takeovers: 0,
+            appends: 0,
+            append_time: Duration::ZERO,
             is_caught_up: false,
             has_caught_up: false,
             nodes: Nodes::default(),
@@ -75,5 +81,11 @@ impl View {
     #[must_use]
     pub fn lag(&self) -> Duration {
         self.read_at.elapsed()
+    }
+
+    /// Returns the [lag](Self::lag) in milliseconds.
+    #[must_use]
+    pub fn lag_ms(&self) -> u64 {
+        u64::try_from(self.lag().as_millis()).unwrap_or(u64::MAX)
     }
 }

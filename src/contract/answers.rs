@@ -105,7 +105,7 @@ pub struct FeedStatus {
 #[schema(examples(json!({
     "node": "k3f9x2m1", "leader": "9zigc6ao", "term": 2, "epoch": "ehsxlr6o", "seq": 120_455, "lag_ms": 3,
     "caught_up": true, "takeovers": 2, "skipped": 0,
-    "nodes": [{"node": "k3f9x2m1", "may_lead": true, "seq": 120_455, "caught_up": true}]
+    "nodes": [{"node": "k3f9x2m1", "may_lead": true, "seq": 120_455, "lag_ms": 3, "caught_up": true}]
 })))]
 pub struct ClusterStatus {
     /// The id of this node.
@@ -139,6 +139,8 @@ pub struct ClusterNode {
     pub may_lead: bool,
     /// The newest event that the node has read.
     pub seq: u64,
+    /// How long before its sign of presence the node had read the newest entry of the shared log, in milliseconds.
+    pub lag_ms: u64,
     /// Whether the node has read all that the shared log has.
     pub caught_up: bool,
 }

@@ -1,7 +1,5 @@
 //! `/api/v1/cluster`: what this node knows of its cluster.
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -34,19 +32,19 @@ struct NodeReport<'a> {
     node: &'a str,
     may_lead: bool,
     seq: u64,
+    lag_ms: u64,
     caught_up: bool,
 }
 
 impl<'a> Report<'a> {
     fn new(view: &'a View) -> Self {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             node: &view.node,
             leader: view.leader.as_deref(),
             term: view.term,
             epoch: &view.epoch,
             seq: view.seq,
-            lag_ms: millis(view.lag()),
+            lag_ms: view.lag_ms(),
             caught_up: view.is_caught_up,
             takeovers: view.takeovers,
             skipped: view.skipped,
@@ -56,8 +54,8 @@ impl<'a> Report<'a> {
 }
 
 impl<'a> NodeReport<'a> {
-    fn new(Presence { node, may_lead, seq, caught_up, .. }: &'a Presence) -> Self {
-        Self { node, may_lead: *may_lead, seq: *seq, caught_up: *caught_up }
+    fn new(Presence { node, may_lead, seq, lag_ms, caught_up, .. }: &'a Presence) -> Self {
+        Self { node, may_lead: *may_lead, seq: *seq, lag_ms: *lag_ms, caught_up: *caught_up }
     }
 }
 

@@ -99,6 +99,9 @@ impl Collector for CurrentValues {
         let help = "How long ago the newest entry of the log was read, in seconds";
         write("cluster_silence_seconds", help, &ConstGauge::new(view.lag().as_secs_f64()))?;
         write("cluster_takeovers", "Terms that have begun", &ConstCounter::new(view.takeovers))?;
+        write("cluster_appends", "Entries that this node has appended", &ConstCounter::new(view.appends))?;
+        let help = "Time from sending an entry until the log has acknowledged it, in all";
+        write("cluster_append_seconds", help, &ConstCounter::new(view.append_time.as_secs_f64()))?;
         let help = "Entries of the log that were skipped, because they do not follow from the one before";
         write("cluster_skipped", help, &ConstCounter::new(view.skipped))?;
         Ok(())

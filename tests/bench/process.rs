@@ -46,6 +46,11 @@ impl Server {
         self.address
     }
 
+    /// Returns the id of the server's process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the CPU time of all threads of the server.
     pub fn cpu(&self) -> io::Result<Duration> {
         cpu(&self.proc(), |_| true)

@@ -132,6 +132,11 @@ export interface CloseFrame {
 export interface ClusterNode {
   /** Whether the node has read all that the shared log has. */
   caught_up: boolean;
+  /**
+   * How long before its sign of presence the node had read the newest entry of the shared log, in
+   * milliseconds.
+   */
+  lag_ms: number;
   /** Whether the node has a feed, so that it may lead. */
   may_lead: boolean;
   /** The id of the node. */

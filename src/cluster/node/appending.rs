@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
 
-use super::{ANSWER, Answer, AppendFuture, BEAT, Node, Role};
+use super::{ANSWER, Answer, AppendFuture, BEAT, Node, RETRY, Role};
 use crate::bus;
 use crate::cluster::entry::{Body, Entry, Header, Lead, Origin};
 use crate::cluster::log::{AppendError, SharedLog, Subject, Unavailable};
@@ -13,6 +14,10 @@ use crate::cluster::own_feed::Step;
 use crate::cluster::reader::Position;
 use crate::feed::Place;
 use crate::market::Time;
+
+/// What a node says of a stream that can be read, and answers no append.
+const SILENT_STREAM: &str = "the NATS server does not answer, although the stream can be read: its log has the reason. \
+     A server whose disk is full does so: make room, and start the server again";
 
 impl<L: SharedLog> Node<L> {
     /// Begins the next append, if the node has anything to append and may do so.
@@ -28,10 +33,11 @@ impl<L: SharedLog> Node<L> {
         self.appender.sent(expected, now);
         Some(Box::pin(async move {
             match timeout(ANSWER, log.append(subject, bytes, expected)).await {
-                Ok(Ok(_)) => Answer::Appended,
-                Ok(Err(AppendError::Refused | AppendError::NoAnswer)) | Err(_) => {
-                    Answer::Failed(timeout(ANSWER, log.ends()).await.ok().and_then(Result::ok))
-                }
+                Ok(Ok(_)) => Answer::Appended { after: now.elapsed() },
+                failed => Answer::Failed {
+                    error: failed.map_or(AppendError::NoAnswer, |failed| failed.expect_err("it has failed")),
+                    ends: timeout(ANSWER, log.ends()).await.ok().and_then(Result::ok),
+                },
             }
         }))
     }
@@ -123,17 +129,51 @@ impl<L: SharedLog> Node<L> {
     /// Records the answer to an append. Returns an error if the stream has to be opened again.
     pub(super) fn on_answer(&mut self, answer: &Answer) -> Option<Unavailable> {
         match answer {
-            Answer::Appended => {
+            Answer::Appended { after } => {
                 self.contact = Instant::now();
+                self.view.send_modify(|view| {
+                    view.appends += 1;
+                    view.append_time += *after;
+                });
                 None
             }
-            Answer::Failed(Some(ends)) if ends.last >= self.read => {
-                self.appender.failed(ends.last);
+            Answer::Failed { error, ends: Some(ends) } if ends.last >= self.read => {
+                if self.appender.failed(ends.last) {
+                    self.on_not_stored(error);
+                }
                 self.end = self.end.max(ends.last);
                 None
             }
-            Answer::Failed(Some(_)) => Some(Unavailable("the stream has lost its end".to_owned())),
-            Answer::Failed(None) => Some(Unavailable("an append has no answer".to_owned())),
+            Answer::Failed { ends: Some(_), .. } => {
+                Some(Unavailable("the stream has lost its end".to_owned()))
+            }
+            Answer::Failed { ends: None, .. } => Some(Unavailable("an append has no answer".to_owned())),
+        }
+    }
+
+    /// Logs why the stream has not stored an entry, although nothing came before it. Logs the same reason once.
+    fn on_not_stored(&mut self, error: &AppendError) {
+        let reason = match error {
+            AppendError::Refused => return,
+            AppendError::Rejected(reason) => {
+                self.appender.rest(Instant::now() + RETRY);
+                reason
+            }
+            // One answer may be lost on its way.
+            AppendError::NoAnswer if !std::mem::replace(&mut self.is_unanswered, true) => return,
+            AppendError::NoAnswer => SILENT_STREAM,
+        };
+        if self.untaken.as_deref() != Some(reason) {
+            warn!(reason, "the stream takes no entry, so nobody can lead; this node tries again");
+            self.untaken = Some(reason.to_owned());
+        }
+    }
+
+    /// Records that the stream has stored an entry of any node.
+    pub(super) fn on_stored(&mut self) {
+        self.is_unanswered = false;
+        if self.untaken.take().is_some() {
+            info!("the stream takes entries again");
         }
     }
 }

@@ -25,6 +25,7 @@ impl<L: SharedLog> Node<L> {
         self.contact = now;
         self.read = message.number;
         self.appender.read(message.number);
+        self.on_stored();
         self.answer_read();
         match self.reader.read(message.number, &message.bytes) {
             Verdict::Newer(error) => {

@@ -67,6 +67,7 @@ impl<L: SharedLog> Node<L> {
             node: self.settings.id.clone(),
             may_lead: self.own_feed.is_some(),
             seq: view.seq,
+            lag_ms: view.lag_ms(),
             caught_up: view.is_caught_up,
             served: self.bus.is_flow_controlled().then(|| self.bus.served()),
             lost: self.lost.as_ref().map(|lost| lost.epoch.clone()),

@@ -15,14 +15,15 @@ use crate::feed::ControlError;
 impl<L: SharedLog> Node<L> {
     /// Opens the stream at the place up to which the node has read. Tries for ever.
     pub(super) async fn open(&mut self) -> L::Messages {
-        let mut is_first = true;
+        let mut told = String::new();
         loop {
             let error = match self.try_open().await {
                 Ok(messages) => return messages,
                 Err(error) => error,
             };
-            if std::mem::take(&mut is_first) {
+            if error.0 != told {
                 warn!(%error, "the stream cannot be opened, and is tried again");
+                told.clone_from(&error.0);
             }
             if self.contact.elapsed() > CUT_OFF {
                 self.degrade(format!("cut off from the cluster: {error}"));

@@ -162,6 +162,11 @@ impl FakeLog {
         self.stream.changed.send_modify(|count| *count += 1);
     }
 
+    /// Returns a message at once, whatever the faults.
+    pub fn stored(&self, number: u64) -> Option<Vec<u8>> {
+        self.stream.state().messages.get(&number).map(|(_, bytes)| bytes.clone())
+    }
+
     fn faults(&self) -> Faults {
         *self.link.faults.lock().unwrap()
     }

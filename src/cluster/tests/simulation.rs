@@ -1,6 +1,7 @@
 //! A simulated cluster: nodes, a stream, random faults, and a check of all that the nodes have read.
 
 use std::collections::HashMap;
+use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use rand::{RngExt, SeedableRng};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::fake_log::{FakeLog, Faults, Stream};
+use super::mutant::Mutant;
 use crate::bus::{self, Bus, Read, Segment};
 use crate::cluster::node::{Node, Settings};
 use crate::cluster::own_feed::OwnFeed;
@@ -36,8 +38,19 @@ struct Simulated {
     at: Option<(Arc<str>, u64)>,
 }
 
+/// The kind of all nodes of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Real,
+    /// A [`Mutant`], which may be reckless.
+    Mutant {
+        is_reckless: bool,
+    },
+}
+
 /// A cluster, and all events that any node has read.
 struct Cluster {
+    kind: Kind,
     stream: Arc<Stream>,
     nodes: Vec<Simulated>,
     random: SmallRng,
@@ -59,7 +72,7 @@ fn feed_config() -> feed::Config {
 }
 
 impl Simulated {
-    fn start(stream: &Arc<Stream>, number: u64, seed: u64) -> Self {
+    fn start(stream: &Arc<Stream>, number: u64, seed: u64, kind: Kind) -> Self {
         // The stream keeps far more than the history, as the configuration demands.
         let history = bus::Config { history: 100.try_into().unwrap(), ..bus::Config::default() };
         let bus = Bus::new(&history, FeedKind::Simulated, String::new());
@@ -70,7 +83,8 @@ impl Simulated {
         let settings = Settings {
             id: format!("n{number}"),
             lease: LEASE,
-            batch_window: Duration::from_millis(1),
+            // A mutant has several events in most batches, so that there is something to cut.
+            batch_window: Duration::from_millis(if kind == Kind::Real { 1 } else { 100 }),
             batch_bytes: 256 * 1024,
             checkpoint: Duration::from_secs(1),
             stall_timeout: Duration::from_secs(10),
@@ -79,19 +93,30 @@ impl Simulated {
         };
         let log = stream.link(seed);
         let (sender, view) = watch::channel(View::new(&settings.id));
-        let node = Node::new(log.clone(), settings, Arc::clone(&bus), Some(own_feed), remote, sender);
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(feed_task);
-        tasks.spawn(node.run(stop.clone()));
+        let (own_feed, own_bus) = (Some(own_feed), Arc::clone(&bus));
+        match kind {
+            Kind::Real => {
+                let node = Node::new(log.clone(), settings, own_bus, own_feed, remote, sender);
+                tasks.spawn(node.run(stop.clone()))
+            }
+            Kind::Mutant { is_reckless } => {
+                let log = Mutant::new(log.clone(), is_reckless);
+                let node = Node::new(log, settings, own_bus, own_feed, remote, sender);
+                tasks.spawn(node.run(stop.clone()))
+            }
+        };
         let (reader, _) = bus.reader("the check");
         Self { log, bus, control, reader, view, tasks, stop, at: None }
     }
 }
 
 impl Cluster {
-    fn new(seed: u64, capacity: usize) -> Self {
+    fn new(seed: u64, capacity: usize, kind: Kind) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let mut cluster = Self {
+            kind,
             stream: Stream::new(capacity),
             nodes: Vec::new(),
             events: HashMap::new(),
@@ -109,7 +134,7 @@ impl Cluster {
     fn start_node(&mut self) {
         self.started += 1;
         let seed = self.random.random();
-        self.nodes.push(Simulated::start(&self.stream, self.started, seed));
+        self.nodes.push(Simulated::start(&self.stream, self.started, seed, self.kind));
     }
 
     /// Lets time pass, and checks what the nodes read meanwhile.
@@ -156,6 +181,18 @@ impl Cluster {
         let leader = self.leaders()[0].clone().unwrap();
         let index = self.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
         self.nodes.swap_remove(index).tasks.shutdown().await;
+        0
+    }
+
+    /// Tells the leader's node to end, and waits until it has ended. Returns the index of a node that is left.
+    async fn end_leader(&mut self) -> usize {
+        let leader = self.leaders()[0].clone().unwrap();
+        let index = self.nodes.iter().position(|node| node.view.borrow().node == leader).unwrap();
+        let mut node = self.nodes.swap_remove(index);
+        node.stop.cancel();
+        // The node's own task ends first, and its feed with it.
+        let _ = node.tasks.join_next().await;
+        node.tasks.shutdown().await;
         0
     }
 
@@ -248,9 +285,14 @@ impl Cluster {
 
 /// Runs a test on a new cluster. The stream keeps at most `capacity` messages; 0 means all.
 fn simulate(seed: u64, capacity: usize, test: impl AsyncFnOnce(&mut Cluster)) {
+    simulate_kind(Kind::Real, seed, capacity, test);
+}
+
+/// Runs a test on a new cluster of nodes of one kind.
+fn simulate_kind(kind: Kind, seed: u64, capacity: usize, test: impl AsyncFnOnce(&mut Cluster)) {
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut cluster = Cluster::new(seed, capacity);
+        let mut cluster = Cluster::new(seed, capacity, kind);
         test(&mut cluster).await;
     });
 }
@@ -290,6 +332,26 @@ fn three_nodes_publish_what_one_node_would_and_the_next_leader_goes_on() {
         assert_ne!(cluster.leaders()[0].as_ref(), Some(&leader));
         check_events(cluster);
     });
+}
+
+#[test]
+fn nobody_waits_for_a_leader_that_was_told_to_end() {
+    for seed in seeds(20) {
+        simulate(seed, 0, async |cluster| {
+            cluster.settle().await;
+            // An entry is on its way at some of these times.
+            sleep(Duration::from_millis(seed)).await;
+            let begin = Instant::now();
+
+            let left = cluster.end_leader().await;
+
+            let term = |cluster: &Cluster| cluster.nodes[left].view.borrow().term;
+            while term(cluster) < 2 {
+                cluster.run(Duration::from_millis(50)).await;
+            }
+            assert!(begin.elapsed() < LEASE / 4, "seed {seed}: {:?}", begin.elapsed());
+        });
+    }
 }
 
 #[test]
@@ -345,4 +407,32 @@ fn a_stream_that_loses_entries_begins_a_new_epoch() {
             assert!(cluster.epochs.len() <= 1 + cluster.losses, "{:?}", cluster.epochs);
         });
     }
+}
+
+/// Disturbs a cluster of mutants, and checks what they have read.
+fn check_mutants(seed: u64, is_reckless: bool) {
+    println!("seed {seed}");
+    simulate_kind(Kind::Mutant { is_reckless }, seed, 0, async |cluster| {
+        for _ in 0..8 {
+            cluster.disturb(false).await;
+        }
+        cluster.settle().await;
+        check_events(cluster);
+    });
+}
+
+#[test]
+fn with_two_messages_in_flight_the_checks_of_the_reader_keep_the_sequence() {
+    seeds(50).for_each(|seed| check_mutants(seed, false));
+}
+
+#[test]
+fn with_two_messages_in_flight_and_a_reader_without_checks_the_simulation_finds_the_fault() {
+    let is_found = |seed| {
+        let failure = panic::catch_unwind(|| check_mutants(seed, true)).err();
+        let message = failure.and_then(|failure| failure.downcast::<String>().ok()).unwrap_or_default();
+        ["two nodes differ", "a hole in", "event "].iter().any(|fault| message.contains(fault))
+    };
+
+    assert!(seeds(200).any(is_found), "no seed has found the fault");
 }

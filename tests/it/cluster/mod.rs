@@ -1,7 +1,12 @@
 //! Tests of clusters: nodes in this process, with a real NATS server.
 
+mod kills;
 mod nats_server;
+mod outages;
+mod refusals;
+mod room;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,11 +14,15 @@ use tickerplant::cluster::NodeRole;
 use tickerplant::config::Config;
 use tickerplant::feed::Speed;
 use tickerplant::market::{FeedKind, FeedState};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::join;
+use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use self::nats_server::NatsServer;
+use crate::support::process::{ServerProcess, configured, tickerplant};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -64,12 +73,52 @@ async fn get(node: &TestServer, path: &str) -> (u16, Value) {
 }
 
 async fn ask(node: &TestServer, request: &str, body: &str) -> (u16, Value) {
+    try_ask(node.address(), request, body).await.unwrap()
+}
+
+/// Sends a request to the node at this address. Returns `None` if the node is gone.
+async fn try_ask(node: SocketAddr, request: &str, body: &str) -> Option<(u16, Value)> {
     let length = body.len();
     let head =
         format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}");
-    let answer = node.request(&format!("{head}\r\n\r\n{body}")).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    let mut socket = TcpStream::connect(node).await.ok()?;
+    socket.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answer))
+        .await
+        .expect("the node ends the connection")
+        .ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or_default()))
+}
+
+/// Returns the command that runs a node of a cluster, with a simulated feed.
+fn node_command(nats: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = tickerplant(&[]);
+    command.args(nats.iter().flat_map(|url| ["--cluster", url]));
+    let usual = [
+        ("cluster.lease", "1s"),
+        ("limits.loopback", "false"),
+        ("feed.kind", "simulated"),
+        ("feed.simulated.rate", "200"),
+    ];
+    configured(configured(command, &usual), settings)
+}
+
+/// Starts a node as a process of its own.
+async fn node(nats: &[&str], settings: &[(&str, &str)]) -> ServerProcess {
+    ServerProcess::spawn(node_command(nats, settings)).await
+}
+
+/// Returns what a node says of its cluster.
+async fn view(node: SocketAddr) -> Value {
+    try_ask(node, "GET /api/v1/cluster", "").await.expect("the node answers").1
+}
+
+/// Waits until a node that is a process is ready.
+async fn ready_process(node: &ServerProcess) {
+    let is_ready = async || matches!(try_ask(node.address(), "GET /readyz", "").await, Some((200, _)));
+    until(is_ready).await;
 }
 
 /// Counts the events of a client until the feed has ended.
@@ -204,6 +253,68 @@ async fn a_replay_at_full_speed_waits_for_the_clients_of_all_nodes_and_a_seek_re
         until(async || client.json().await["position"] == "2024-01-03T14:32:00Z").await;
         client.expect(r#"{"type":"snapshot"}"#).await;
     }
+}
+
+#[tokio::test]
+async fn every_node_ends_with_the_feed_when_its_clients_have_everything() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let settings = [
+        ("feed.kind", "replay"),
+        ("feed.replay.files", concat!(env!("CARGO_MANIFEST_DIR"), "/feeds/ticks.csv")),
+        ("feed.clock.speed", "max"),
+        ("feed.clock.paused", "true"),
+        ("feed.exit_at_end", "true"),
+    ];
+    let nodes = [node(&[nats.url()], &settings).await, node(&[nats.url()], &settings).await];
+    for node in &nodes {
+        ready_process(node).await;
+    }
+    let mut near = nodes[0].connect("/ws?symbols=*&delivery=every").await;
+    let mut far = nodes[1].connect("/ws?symbols=*&delivery=every").await;
+
+    let resumed = try_ask(nodes[1].address(), "POST /api/v1/feed", r#"{"action":"resume"}"#).await;
+    assert_eq!(resumed.unwrap().0, 200);
+
+    assert_eq!(join!(count_to_the_end(&mut near), count_to_the_end(&mut far)), (1980, 1980));
+    for node in nodes {
+        assert!(node.ended().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_node_tells_the_lag_of_all_nodes_and_the_time_of_its_appends() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let nodes = nodes(&nats, 2).await;
+    let listed = async || get(&nodes[1], "/api/v1/cluster").await.1["nodes"].as_array().unwrap().clone();
+    until(async || listed().await.len() == 2).await;
+
+    for one in listed().await {
+        assert!(one["lag_ms"].as_u64().unwrap() < 5000, "{one}");
+    }
+    let leader = leader(&nodes).await;
+    let metrics = async || {
+        nodes[leader].request("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await
+    };
+    let value = |text: &str, name: &str| -> f64 {
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
+    };
+    let text = metrics().await;
+    let appends = value(&text, "tickerplant_cluster_appends_total");
+    assert!(appends > 0.0 && value(&text, "tickerplant_cluster_append_seconds_total") > 0.0, "{text}");
+}
+
+#[tokio::test]
+async fn the_log_of_a_first_start_has_no_lines_of_the_nats_library() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let mut node = node(&[nats.url()], &[]).await;
+
+    while let Some(line) = timeout(PATIENCE, node.log.next_line()).await.expect("a term begins").unwrap() {
+        assert!(!line.contains("async_nats"), "{line}");
+        if line.contains("a term begins") {
+            return;
+        }
+    }
+    panic!("the log ends");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
-//! Runs a NATS server with JetStream, if the environment names one.
+//! Runs NATS servers with JetStream, if the environment names one.
 
 use std::env;
+use std::ffi::OsString;
+use std::fs as files;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -16,40 +19,102 @@ use super::PATIENCE;
 /// A running server.
 pub struct NatsServer {
     url: String,
+    program: OsString,
     folder: TempDir,
     process: Child,
 }
 
+/// Returns the program of the server. Returns `None` if the variable `NATS_SERVER` does not name the program;
+/// `tests/cluster/run` sets it.
+fn program() -> Option<OsString> {
+    let program = env::var_os("NATS_SERVER");
+    if program.is_none() {
+        println!("skipped: NATS_SERVER does not name a NATS server; tests/cluster/run installs one");
+    }
+    program
+}
+
 impl NatsServer {
-    /// Starts a server on a free port. Returns `None` if the variable `NATS_SERVER` does not name the program;
-    /// `tests/cluster/run` sets it.
+    /// Starts a server on a free port. Returns `None` if there is no server to start.
     pub async fn start() -> Option<Self> {
-        let Some(program) = env::var_os("NATS_SERVER") else {
-            println!("skipped: NATS_SERVER does not name a NATS server; tests/cluster/run installs one");
+        Self::configured("").await
+    }
+
+    /// Starts a server with the lines of a configuration file.
+    pub async fn configured(config: &str) -> Option<Self> {
+        Some(Self::of(program()?, config).await)
+    }
+
+    /// Starts a server of the version before the oldest one that nodes accept.
+    pub async fn too_old() -> Option<Self> {
+        let Some(program) = env::var_os("NATS_SERVER_TOO_OLD") else {
+            println!("skipped: NATS_SERVER_TOO_OLD does not name a NATS server");
             return None;
         };
+        Some(Self::of(program, "").await)
+    }
+
+    /// Starts three servers that form one cluster.
+    pub async fn three() -> Option<[Self; 3]> {
+        let program = program()?;
+        // The ports are free now, and the servers have to know each other's ports from the start.
+        let listeners = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        drop(listeners);
+        let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
+        let start = async |number: usize| {
+            let config = format!(
+                "server_name: n{number}\ncluster {{ name: test, listen: \"127.0.0.1:{}\", routes: [{routes}] }}",
+                ports[number]
+            );
+            Self::of(program.clone(), &config).await
+        };
+        Some([start(0).await, start(1).await, start(2).await])
+    }
+
+    async fn of(program: OsString, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let process = run(&program.into(), &folder, "-1");
+        // A server without JetStream is configured by name.
+        let jetstream = if config.contains("jetstream") { "" } else { "jetstream: enabled\n" };
+        files::write(folder.path().join("config"), format!("{jetstream}{config}\n")).unwrap();
+        let process = run(&program, &folder, "-1");
         let url = url(&folder, &process).await;
-        Some(Self { url, folder, process })
+        Self { url, program, folder, process }
     }
 
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    pub fn port(&self) -> u16 {
+        self.url.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// Ends the server at once.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
     /// Ends the server at once, and starts it again on the same port with the same files.
     pub async fn restart(&mut self) {
-        self.process.kill().await.unwrap();
-        let port = self.url.rsplit_once(':').unwrap().1.to_owned();
-        self.process = run(&env::var_os("NATS_SERVER").unwrap().into(), &self.folder, &port);
+        self.kill().await;
+        self.process = run(&self.program, &self.folder, &self.port().to_string());
+    }
+
+    /// Returns the path of a new file in the server's folder.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        files::write(&path, text).unwrap();
+        path
     }
 }
 
-fn run(program: &PathBuf, folder: &TempDir, port: &str) -> Child {
-    let path = |name| folder.path().join(name);
+fn run(program: &OsString, folder: &TempDir, port: &str) -> Child {
+    let path = |name: &str| folder.path().join(name);
     Command::new(program)
-        .args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"])
+        .args(["-a", "127.0.0.1", "-p", port, "-c"])
+        .arg(path("config"))
+        .arg("-sd")
         .arg(path("stream"))
         .arg("--ports_file_dir")
         .arg(folder.path())
@@ -67,7 +132,8 @@ async fn url(folder: &TempDir, process: &Child) -> String {
         loop {
             let ports =
                 fs::read(&file).await.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-            if let Some(url) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
+            let kinds = ["nats", "tls"].map(|kind| ports.as_ref().and_then(|ports| ports[kind][0].as_str()));
+            if let Some(url) = kinds.into_iter().flatten().next() {
                 return url.to_owned();
             }
             yield_now().await;
