@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::account::Account;
 use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
@@ -87,6 +88,7 @@ impl Plan {
             reported: ReportedUpTo::default(),
         };
         plan.check_instruments()?;
+        plan.check_account()?;
         plan.check_bars()?;
         plan.try_rows()?;
         let rows = plan.scan.rows;
@@ -99,6 +101,16 @@ impl Plan {
     }
 
     /// Returns an error if one symbol stands for several instruments, unless the configuration says which
+    /// Returns an error if some rows of an account's file are no trades.
+    fn check_account(&self) -> Result<(), FeedError> {
+        let unfit = |account: Account| FeedError::Unfit {
+            path: self.part.to_string().into(),
+            layout: "a table",
+            looks_like: account.looks_like(),
+        };
+        self.scan.account.map(unfit).map_or(Ok(()), Err)
+    }
+
     /// symbol the rows have.
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;

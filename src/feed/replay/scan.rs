@@ -1,6 +1,7 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
+use super::account::{Account, AccountRows, KindColumn};
 use super::cells::Cells;
 use super::container::Part;
 use super::contradictions::Contradictions;
@@ -55,6 +56,8 @@ pub struct Scan {
     /// row; `None` if there is no such pair.
     pub merged: Option<(u64, Merged)>,
     pub contradictions: Contradictions,
+    /// What the rows of an account's file are beside trades; `None` if the file is no account's.
+    pub account: Option<Account>,
     /// A description of the damage to the packed file; `None` if the file is intact.
     pub damage: Option<String>,
 }
@@ -129,7 +132,12 @@ fn scan_once(
     };
     let mut readings = Readings::new(known, longest);
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
+    // A map or the rules of a layout say which rows are trades.
+    let has_given_rows = settings.map.is_some() || layout.only.is_some();
+    let kinds: &[KindColumn] = if has_given_rows { &[] } else { &sniffed.kinds };
+    let mut account = AccountRows::new(layout, kinds);
     let width = readings.width().max(layout.width_of_symbol()).max(compared.width(layout));
+    let width = width.max(account.width());
     let mut judge = Judge::new(layout, &sniffed.names);
     let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
@@ -160,6 +168,7 @@ fn scan_once(
                 if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
                     symbols.insert(&symbol);
                 }
+                account.observe(layout, &record);
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
                     let differs = compared.observe(nanos, &symbol, &record);
@@ -202,6 +211,7 @@ fn scan_once(
         symbols,
         merged,
         contradictions: judge.contradictions,
+        account: account.found(),
         damage: records.damage().found().map(str::to_owned),
     })))
 }

@@ -13,7 +13,7 @@ use super::given::Given;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
-use super::row_kinds::{STATEMENT, is_statement, only_trades};
+use super::row_kinds::only_trades;
 use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
@@ -281,9 +281,6 @@ fn finish(
         Some((column, kept)) => {
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
-        }
-        None if given.map.is_none() && is_statement(rows, columns) => {
-            return Err(LayoutError::Unfit("a table", STATEMENT));
         }
         None if entry.is_none() => match only_trades(rows, &names) {
             Err(_) if given.map.is_some() => None,
