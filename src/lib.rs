@@ -251,6 +251,7 @@
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
 //! | `layout/row_kinds.rs` | trades beside asks, levels of an order book |
+//! | `layout/other_times.rs` | columns of times that are not read |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `zone_clues.rs` | what lines and columns say about the zone of the times |
