@@ -92,7 +92,8 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "taq-quotes",
         "NYSE TAQ by WRDS",
-        "date clock=timem symbol=symroot suffix=symsuffix? bid bid_size=bidsiz ask ask_size=asksiz",
+        "date clock=timem symbol=symroot suffix=symsuffix? bid=bid|bestbid bid_size=bidsiz|bestbidsiz ask=ask|bestask \
+         ask_size=asksiz|bestasksiz",
     ),
     header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice"),
     header("taq-daily-quotes", "NYSE Daily TAQ", "time exchange symbol bidprice offerprice"),
@@ -126,6 +127,12 @@ pub static LAYOUTS: &[Entry] = &[
     header("kaggle-sp500", "Kaggle, S&P 500 stock data", "date open high low close volume name"),
     header("cryptodatadownload", "CryptoDataDownload", "unix date symbol open high low close"),
     header("cryptodatadownload", "CryptoDataDownload", "date symbol open high low close volumeusd"),
+    header(
+        "oanda",
+        "Oanda, candles",
+        "time symbol=instrument open=mido high=midh low=midl close=midc volume?",
+    ),
+    header("gain", "GAIN Capital", "time=ratedatetime symbol=currencypair bid=ratebid ask=rateask"),
     header("cryptocompare", "CryptoCompare", "time open high low close volume=volumefrom volumeto"),
     header("krx", "Korea Exchange", "일자 종가 시가 고가 저가 거래량"),
     header("krx-day", "Korea Exchange, all stocks of a day", "종목코드 종목명 종가 시가 고가 저가 거래량")
