@@ -19,6 +19,7 @@ use super::reason::{Reason, RejectedRow};
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
 use super::row::RowReader;
+use super::running_total::Likelihood;
 use super::scan::{Scan, scan};
 use super::settings::Settings;
 use super::sniff::{Dialect, Sniffed, sniff};
@@ -87,8 +88,8 @@ impl Plan {
             settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
         };
-        plan.check_instruments()?;
         plan.check_account()?;
+        plan.check_instruments()?;
         plan.check_bars()?;
         plan.try_rows()?;
         let rows = plan.scan.rows;
@@ -100,7 +101,6 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Returns an error if one symbol stands for several instruments, unless the configuration says which
     /// Returns an error if some rows of an account's file are no trades.
     fn check_account(&self) -> Result<(), FeedError> {
         let unfit = |account: Account| FeedError::Unfit {
@@ -111,6 +111,7 @@ impl Plan {
         self.scan.account.map(unfit).map_or(Ok(()), Err)
     }
 
+    /// Returns an error if one symbol stands for several instruments, unless the configuration says which
     /// symbol the rows have.
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;
@@ -265,7 +266,7 @@ fn layout_of(first: Layout, scan: &Scan, settings: &Settings) -> Layout {
     }
     let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
     if let Values::Ticks { size, .. } = &mut layout.values
-        && scan.has_running_total
+        && scan.running_total == Likelihood::Certain
         && !is_size_configured
     {
         *size = None;

@@ -18,7 +18,7 @@ use super::readings::{Known, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
-use super::running_total::RunningTotal;
+use super::running_total::{Likelihood, RunningTotal};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::sniff::Sniffed;
@@ -43,8 +43,8 @@ pub struct Scan {
     pub forbids_fixed_point: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
-    /// Whether the sizes of trades, or the volumes of bars, are the volume of the day so far.
-    pub has_running_total: bool,
+    /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
+    pub running_total: Likelihood,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
     /// The number of rows that have the same time and symbol as the row before.
@@ -205,7 +205,7 @@ fn scan_once(
         decimal,
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
         ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
-        has_running_total: judge.total.is_one(judge.means_volume),
+        running_total: judge.total.likelihood(judge.means_volume),
         price_jump: judge.jumps.first(),
         repeated_times,
         symbols,
