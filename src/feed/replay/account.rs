@@ -25,6 +25,9 @@ const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
 /// States in which an order gives no trade, in a column whose name means a state only.
 const WAITING: &str = "new pending working placed submitted accepted triggerpending presubmitted inactive";
 
+/// Normalized cells of an ask.
+const ASKS: [&str; 4] = ["ask", "asks", "bestask", "offer"];
+
 /// So many different cells of a column are remembered. The others are compared again in each row.
 const REMEMBERED: usize = 32;
 
@@ -33,6 +36,7 @@ const REMEMBERED: usize = 32;
 pub enum Account {
     Payments,
     UnfilledOrders,
+    Asks,
 }
 
 /// A column that may say of which kind each row is.
@@ -49,6 +53,7 @@ enum Kind {
     Trade,
     Payment,
     Unfilled,
+    Ask,
     Other,
 }
 
@@ -81,6 +86,7 @@ impl KindColumn {
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let has = |known: &str| words.clone().any(|word| is_among(known, word));
         match () {
+            () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
             () if has(TRADES) => Kind::Trade,
             () if has(PAYMENTS) => Kind::Payment,
             () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,
@@ -158,8 +164,12 @@ impl AccountRows {
         if self.columns.iter().any(is_statement) {
             return Some(Account::Payments);
         }
-        let has_unfilled = |observed: &Observed| observed.kinds.contains(&Kind::Unfilled);
-        self.columns.iter().any(has_unfilled).then_some(Account::UnfilledOrders)
+        let has = |kind: Kind| self.columns.iter().any(|observed| observed.kinds.contains(&kind));
+        match () {
+            () if has(Kind::Unfilled) => Some(Account::UnfilledOrders),
+            () if has(Kind::Ask) => Some(Account::Asks),
+            () => None,
+        }
     }
 }
 
@@ -170,6 +180,7 @@ impl Account {
             Self::Payments => {
                 "a statement of an account, with payments beside its trades (--map reads all rows)"
             }
+            Self::Asks => "asks beside other rows (--map reads all rows)",
             Self::UnfilledOrders => "orders, some of them not filled (--map reads all rows)",
         }
     }
@@ -216,6 +227,12 @@ mod tests {
         assert_eq!(found("event", &["cancel", "x"]), Some(Account::UnfilledOrders));
         assert_eq!(found("what", &["CANCELLED", "x"]), None);
         assert_eq!(found("status", &["open", "closed"]), None);
+    }
+
+    #[test]
+    fn asks_are_no_trades() {
+        assert_eq!(found("what", &["TRADE", "ASK"]), Some(Account::Asks));
+        assert_eq!(found("what", &["TRADE", "BID"]), None);
     }
 
     #[test]

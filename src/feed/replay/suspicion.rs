@@ -67,11 +67,11 @@ impl Suspicion {
         if is_among(CONTRACTS) || name == "month" && column.holds_words {
             return Some(Self::Contract);
         }
-        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
-            return Some(Self::Instrument);
-        }
         if is_among(ZONES) || is_zone(&words(&column.name)) {
             return Some(Self::Zone);
+        }
+        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
+            return Some(Self::Instrument);
         }
         let is_fraction = |word: &String| FRACTIONS.split_ascii_whitespace().any(|known| known == word);
         // A longer number is a whole time.

@@ -12,13 +12,14 @@ pub fn only_trades(
     names: &[String],
 ) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
     // Bids are not searched for, because `b` may mean a buyer.
-    const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
+    const ASKS: [&str; 7] = ["ask", "asks", "a", "bestask", "quoteask", "askquote", "offer"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
     if has_book_levels(rows, names) {
         return Err(LayoutError::Unfit("a table", "levels of an order book, one a row"));
     }
-    let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
+    let named = names.iter().position(|name| kinds.contains(&name.as_str()));
+    let Some(column) = named.or_else(|| sides(rows, names)) else { return Ok(None) };
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
@@ -29,6 +30,14 @@ pub fn only_trades(
         return Ok(Some((column, TRADES)));
     }
     Err(LayoutError::Unfit("quotes", "one side of the book a row"))
+}
+
+/// Returns the first column that has a side of the book, or a trade, in each row.
+fn sides(rows: &[Record], names: &[String]) -> Option<usize> {
+    const SIDES: [&str; 9] = ["ask", "asks", "bestask", "offer", "bid", "bids", "bestbid", "trade", "trades"];
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let are_sides = |column: &usize| cells(*column).all(|cell| SIDES.contains(&normal(cell).as_str()));
+    (0..names.len()).filter(|_| !rows.is_empty()).find(are_sides)
 }
 
 /// Returns whether each row is a level of one side of an order book.
