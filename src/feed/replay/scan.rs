@@ -45,6 +45,8 @@ pub struct Scan {
     pub ambiguous_number: Option<String>,
     /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
     pub running_total: Likelihood,
+    /// The line number of the first trade or bar whose price is 0.
+    pub zero_price: Option<u64>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
     /// The number of rows that have the same time and symbol as the row before.
@@ -206,6 +208,7 @@ fn scan_once(
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
         ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
         running_total: judge.total.likelihood(judge.means_volume),
+        zero_price: judge.jumps.zero(),
         price_jump: judge.jumps.first(),
         repeated_times,
         symbols,

@@ -28,8 +28,14 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         digits(plan),
         repeated_times(plan),
     ];
-    let numbers =
-        [decimal_sign(plan), lean_scale(plan), running_total(plan), price_jump(plan), bars_of_quotes(plan)];
+    let numbers = [
+        decimal_sign(plan),
+        lean_scale(plan),
+        running_total(plan),
+        price_jump(plan),
+        zero_price(plan),
+        bars_of_quotes(plan),
+    ];
     let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
     suspicions(plan).chain(zone_clues(plan)).chain(found).chain(plan.assumed.iter().cloned()).collect()
 }
@@ -204,6 +210,11 @@ fn running_total(plan: &Plan) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+fn zero_price(plan: &Plan) -> Option<String> {
+    let line = plan.scan.zero_price?;
+    Some(format!("a price is 0 (line {line}), which may mean that there is none"))
 }
 
 fn price_jump(plan: &Plan) -> Option<String> {
