@@ -32,7 +32,11 @@ fn times_beside(names: &[Vec<u8>], rows: &[Record], layout: &Layout) -> Option<S
         let name = normal(&names[column]);
         let is_named_otherwise = OTHERS.iter().any(|part| name.contains(part));
         let is_used = layout.uses().any(|(_, used)| used == column);
-        if is_named_otherwise || is_used {
+        // Of usual names, the order of preference is known.
+        let is_usual = [Role::Time, Role::Date, Role::TimeOfDay]
+            .iter()
+            .any(|role| role.names().any(|usual| usual == name));
+        if is_named_otherwise || is_used || is_usual {
             return false;
         }
         let difference = |row: &Record| nanos(row, column)?.checked_sub(nanos(row, used)?);

@@ -18,8 +18,8 @@ pub fn only_trades(
     if has_book_levels(rows, names) {
         return Err(LayoutError::Unfit("a table", "levels of an order book, one a row"));
     }
-    let named = names.iter().position(|name| kinds.contains(&name.as_str()));
-    let Some(column) = named.or_else(|| sides(rows, names)) else { return Ok(None) };
+    let by_name = names.iter().position(|name| kinds.contains(&name.as_str()));
+    let Some(column) = by_name.or_else(|| sides(rows, names)) else { return Ok(None) };
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
