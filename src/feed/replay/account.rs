@@ -2,7 +2,7 @@
 //! were not filled. All rows are compared, because such a row may come late.
 
 use super::cells::Cells;
-use super::layout::{Layout, Record, Role, normal};
+use super::layout::{Layout, Record, Role, Values, normal};
 
 /// Words of a trade.
 const TRADES: &str =
@@ -15,6 +15,13 @@ const PRICES: &str = "price prices close quote";
 const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
     journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
     auszahlung zinsen gebühr steuer dividendo";
+
+/// Words that may stand beside the kind of a row.
+const BESIDE: &str = "stock cash special reverse regular";
+
+/// Parts of normalized names of columns that say what an instrument is: `Best Buy` is a company.
+const NAMES: [&str; 10] =
+    ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
 
 /// Normalized names of columns with the state of an order.
 const STATES: [&str; 6] = ["action", "event", "status", "orderstatus", "ordstatus", "orderstate"];
@@ -45,6 +52,8 @@ pub struct KindColumn {
     column: usize,
     /// The normalized name of the column, if it means the state of an order.
     state: Option<String>,
+    /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
+    is_of_bars: bool,
 }
 
 /// The kind of a row, by a cell.
@@ -63,10 +72,14 @@ impl KindColumn {
     pub fn all(layout: &Layout, names: &[String], rows: &[Record]) -> Vec<Self> {
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
         let is_used = |column: usize| layout.uses().any(|(_, used)| used == column);
+        let is_of_bars = matches!(layout.values, Values::Bars { .. });
         let kind_column = |column: usize| {
             let name = names.get(column).map(|name| normal(name.as_bytes())).unwrap_or_default();
+            if NAMES.iter().any(|part| name.contains(part)) {
+                return None;
+            }
             let state = STATES.contains(&name.as_str()).then_some(name);
-            let column = Self { column, state };
+            let column = Self { column, state, is_of_bars };
             let is_kind =
                 |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
             (column.state.is_some() || rows.iter().any(is_kind)).then_some(column)
@@ -85,7 +98,13 @@ impl KindColumn {
         }
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let has = |known: &str| words.clone().any(|word| is_among(known, word));
+        let is_known = |word: &str| {
+            let known = [TRADES, PAYMENTS, PRICES, BESIDE];
+            known.iter().any(|known| is_among(known, word)) || word.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let says_more = self.is_of_bars && !words.clone().all(is_known);
         match () {
+            () if says_more => Kind::Other,
             () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
             () if has(TRADES) => Kind::Trade,
             () if has(PAYMENTS) => Kind::Payment,
