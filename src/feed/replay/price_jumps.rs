@@ -136,6 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn symbols_up_to_the_limit_are_compared() {
+        let jump_of_last = |symbols: usize| {
+            let names: Vec<String> = (0..symbols).map(|number| format!("S{number}")).collect();
+            let mut prices: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+            prices.push((names.last().unwrap(), "100"));
+            jump(&prices)
+        };
+
+        assert!(jump_of_last(65_536).is_some());
+        assert!(jump_of_last(65_537).is_none());
+    }
+
+    #[test]
     fn the_first_price_of_zero_is_found() {
         let mut jumps = PriceJumps::default();
         for (price, line) in ["1", "0", "0"].into_iter().zip(2..) {
@@ -155,6 +168,7 @@ mod tests {
         );
         assert!(jump(&[("A", "1"), ("A", "90")]).is_some());
         assert!(jump(&[("A", "1"), ("A", "112")]).is_some());
+        assert!(jump(&[("A", "1"), ("A", "113")]).is_none());
         assert!(jump(&[("A", "0"), ("A", "0")]).is_none());
     }
 }

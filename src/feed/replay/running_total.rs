@@ -108,9 +108,24 @@ mod tests {
             total(&[("A", 1, 100), ("A", 1, 109), ("A", 1, 110)]).likelihood(true),
             Likelihood::Certain
         );
+        let nearly_a_tenth = [("A", 1, 1000), ("A", 1, 1095), ("A", 1, 1096)];
+        assert_eq!(total(&nearly_a_tenth).likelihood(true), Likelihood::Certain);
         assert_eq!(total(&[("A", 1, 100), ("A", 1, 110), ("A", 1, 111)]).likelihood(true), Likelihood::None);
         assert_eq!(total(&[("A", 1, 100), ("A", 1, 100), ("A", 1, 100)]).likelihood(true), Likelihood::None);
         assert_eq!(total(&[("A", 1, 100), ("A", 1, 101), ("A", 1, 100)]).likelihood(true), Likelihood::None);
+    }
+
+    #[test]
+    fn symbols_up_to_the_limit_are_compared() {
+        let of_last = |symbols: usize| {
+            let names: Vec<String> = (0..symbols).map(|number| format!("S{number}")).collect();
+            let mut sizes: Vec<_> = names.iter().map(|name| (name.as_str(), 1, 100)).collect();
+            sizes.extend([101, 102].map(|size| (names[symbols - 1].as_str(), 1, size)));
+            total(&sizes).likelihood(true)
+        };
+
+        assert_eq!(of_last(65_536), Likelihood::Certain);
+        assert_eq!(of_last(65_537), Likelihood::None);
     }
 
     #[test]
