@@ -421,6 +421,8 @@ mod tests {
             ("Natural Gas Futures Historical Data.csv", "Natural_Gas_Futures"),
             ("Apple Stock Price History.csv", "Apple"),
             ("NIFTY 100 Historical Data.csv", "NIFTY_100"),
+            ("NIFTY 5.csv", "NIFTY"),
+            ("TRAIN.csv", "TRAIN"),
             ("EURUSD 60 min.csv", "EURUSD"),
             ("EURUSD 1000.csv", "EURUSD"),
             ("ES 03-24.Last.txt", "ES_03-24"),
@@ -454,6 +456,8 @@ mod tests {
         for (name, minutes, symbol) in [
             ("EURUSD1440.csv", Some(1440), "EURUSD"),
             ("EURUSD43200.csv", Some(29 * 1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(28 * 1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(28 * 1440 - 1), "EURUSD43200"),
             ("US305.csv", Some(5), "US30"),
             ("US30.csv", Some(60), "US30"),
             ("JP225.csv", Some(60), "JP225"),
@@ -479,6 +483,8 @@ mod tests {
             "bars-1m.csv",
             "ticks.csv",
             "2006-min-005.txt",
+            "1234567.csv",
+            "SECOND.csv",
         ] {
             assert_eq!(super::symbol(name), None, "{name}");
         }
@@ -534,6 +540,7 @@ mod tests {
     #[test]
     fn the_numbers_of_a_name_are_those_that_are_no_dates() {
         assert_eq!(super::numbers("ES_1.csv"), ["1"]);
+        assert_eq!(super::numbers("ES_123_1234.csv"), ["123"]);
         assert_eq!(super::numbers("CL_202403.csv"), ["202403"]);
         assert_eq!(super::numbers("KO-2024-01-05-2 (3).csv"), [""; 0]);
         assert_eq!(super::numbers("20240105_KO_2.csv"), ["2"]);

@@ -261,3 +261,16 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn days_of_a_spreadsheet_are_numbers_from_20000_to_59999() {
+        for text in ["20000", "45293.39583", "59999"] {
+            assert!(super::is_day_of_spreadsheet(text), "{text}");
+        }
+        for text in ["19999", "60000", "452930", "45293,5", "x"] {
+            assert!(!super::is_day_of_spreadsheet(text), "{text}");
+        }
+    }
+}
