@@ -303,7 +303,8 @@ fn a_missing_file_an_empty_folder_and_no_file_are_different_errors() {
 
 /// Returns the example of the only unused column, in a file of rows with a remark. A row is long by its remark.
 fn example(remarks: impl IntoIterator<Item = String>) -> String {
-    let rows: String = remarks.into_iter().map(|remark| format!("1704292200,1,{remark}\n")).collect();
+    let rows: Vec<String> = remarks.into_iter().map(|remark| format!("1704292200,1,{remark}\n")).collect();
+    let rows = rows.concat();
     let (_folder, config) = files(&[("a.csv", &format!("time,price,remark\n{rows}"))]);
     let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
     let replay = Replay::open(&config, &lines).unwrap();
@@ -344,7 +345,8 @@ fn the_first_256_kib_tell_the_columns() {
 #[test]
 fn bars_are_said_to_share_their_times_if_one_in_ten_does() {
     let is_said = |rows: u64| {
-        let others: String = (1..rows).map(|row| format!("{},1\n", 1_704_292_200 + row * 60)).collect();
+        let others: Vec<String> = (1..rows).map(|row| format!("{},1\n", 1_704_292_200 + row * 60)).collect();
+        let others = others.concat();
         let (_folder, config) = files(&[("a.csv", &format!("time,close\n1704292260,1\n{others}"))]);
         let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
         let replay = Replay::open(&config, &lines).unwrap();
