@@ -250,7 +250,8 @@
 //! | `layout/date_orders.rs` | the orders of day and month that the first rows allow |
 //! | `layout/time_columns.rs` | the columns of the time |
 //! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
-//! | `layout/row_kinds.rs` | trades beside asks, orders, payments of an account |
+//! | `layout/row_kinds.rs` | trades beside asks, levels of an order book |
+//! | `layout/other_times.rs` | columns of times that are not read |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `unused_columns.rs` | the columns without a role |
 //! | `zone_clues.rs` | what lines and columns say about the zone of the times |
@@ -266,6 +267,7 @@
 //! | `price_jumps.rs` | prices that differ by a power of ten |
 //! | `running_total.rs` | sizes that are the volume of the day so far |
 //! | `warnings.rs` | what was assumed of a file |
+//! | `account.rs` | payments and unfilled orders beside trades |
 //! | `contradictions.rs` | judges whether bars contradict themselves |
 //! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
 //! | `plan.rs` | layout, symbol, order and zone, found before the first row |

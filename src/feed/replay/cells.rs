@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(split("a,b,c", b',', 2), ["a", "b"]);
         assert_eq!(split("a,b,c", b',', 3), ["a", "b", "c"]);
         assert_eq!(split(r#""a",b,c"#, b',', 2), ["a", "b"]);
-        assert_eq!(split(&",".repeat(5000), b',', usize::MAX).len(), MAX_CELLS);
-        assert!(split(&"\"\",".repeat(5000), b',', usize::MAX).len() <= MAX_CELLS);
+        assert_eq!(split(&",".repeat(5000), b',', usize::MAX).len(), 1024);
+        assert!(split(&"\"\",".repeat(5000), b',', usize::MAX).len() <= 1024);
     }
 }

@@ -204,6 +204,26 @@ mod tests {
     }
 
     #[test]
+    fn ten_good_characters_make_up_for_an_invalid_one() {
+        let text = |good: usize| ["é".repeat(good).as_bytes(), b"\xff x"].concat();
+
+        assert!(is_utf8(&text(10)));
+        assert!(!is_utf8(&text(9)));
+    }
+
+    #[test]
+    fn the_first_64_kib_decide_the_encoding() {
+        let encoding = |position: usize| {
+            let mut text = b"1,2,3\n".repeat(12_000);
+            text[position] = b'\xe9';
+            decode(&text, None).1
+        };
+
+        assert_eq!(encoding(64 * 1024 - 2), WINDOWS_1252);
+        assert_eq!(encoding(64 * 1024), UTF_8);
+    }
+
+    #[test]
     fn a_character_that_crosses_the_end_of_the_first_bytes_is_decoded() {
         for shift in 0..3 {
             let text = format!("{}{}", "x".repeat(shift), KOREAN.repeat(2000));

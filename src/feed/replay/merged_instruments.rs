@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::cells::Cells;
-use super::layout::{Layout, Values};
+use super::layout::{Layout, Values, normal};
 use super::suspicion::Suspicion;
 use super::unused_columns::UnusedColumn;
 use crate::feed::printable::excerpt;
@@ -36,7 +36,7 @@ pub struct Merged {
 impl MergedInstruments {
     /// Creates a comparison for a file.
     ///
-    /// The columns to compare are the unused columns whose names mean an instrument. If the rows are bars and
+    /// The columns to compare are the unused columns whose names mean an instrument or a month. If the rows are bars and
     /// no column has the symbol, each unused column of words is compared too, because an instrument has one
     /// bar for each time.
     pub fn new(layout: &Layout, unused: &[UnusedColumn]) -> Self {
@@ -46,7 +46,9 @@ impl MergedInstruments {
                 Suspicion::of(column, unused, layout),
                 Some(Suspicion::Instrument | Suspicion::Contract)
             );
-            is_named || are_all_words && column.holds_words && !column.example.is_empty()
+            // The month of a time is the same in all rows of this time, so another one is a contract's.
+            let is_month = ["month", "contractmonth"].contains(&normal(column.name.as_bytes()).as_str());
+            is_named || is_month || are_all_words && column.holds_words && !column.example.is_empty()
         };
         let columns = unused.iter().filter(is_compared).cloned().collect();
         Self { columns, first_rows: HashMap::new() }

@@ -19,6 +19,7 @@
 //! A separate thread reads the files. The thread is never more than about 10,000 events ahead of the newest
 //! published event.
 
+mod account;
 mod cells;
 mod character_encoding;
 mod config;

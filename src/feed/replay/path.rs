@@ -8,7 +8,9 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid book
     candles candlestick copy csv currency daily dat data dataset download equity export fx historical \
     historicaldata historicalprices historicalquotes history hour hourly intraday klines kopie max message min minute monthly nt ohlcv orderbook price prices \
     quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 us close result results output final new \
-    sheet1 mappe1 feuil1 my test1";
+    sheet1 mappe1 feuil1 my test1 \
+    datos históricos historicos dados historische historiska historyczne daten kurse données donnees historiques dati storici dane \
+    geçmiş verileri Прошлые прошлые Данные данные";
 
 /// Words in file names that are exchanges, brokers or vendors. Such a word is the symbol only if no other word is.
 const SOURCES: &str = "binance bitfinex bitmex bitstamp bybit coinbase deribit gateio gemini huobi kraken kucoin mexc okex okx upbit bithumb poloniex \
@@ -43,8 +45,8 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///   [`OTHER_WORDS`] or [`SOURCES`].
 /// - The symbol includes further words that are joined to the first word with hyphens (`BTC-USD`).
 /// - The marks of a copy, such as `Copy of` and `(1)`, are left out.
-/// - Words in capitals, the number of an index and the month of a contract belong to the symbol if blanks stand
-///   before them (`NIFTY BANK`, `NIFTY 50`, `ES 03-24`).
+/// - Words that begin with a capital, the number of an index and the month of a contract belong to the symbol if
+///   blanks stand before them (`NIFTY BANK`, `NIFTY 50`, `ES 03-24`).
 /// - An option ends with its right (`BTC-27JUN25-100000-C`).
 /// - If the word after the symbol is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
@@ -141,26 +143,36 @@ pub fn source_beside<'a>(path: &'a str, symbol: &Symbol) -> Option<&'a str> {
     source(name).filter(|source| !name.contains(", ") && !is_in_symbol(source))
 }
 
-/// Returns the words that belong to a symbol, and stand behind it after blanks: words in capitals, the number of
-/// an index, and the month of a contract.
+/// Returns the words that belong to a symbol, and stand behind it after blanks: words that begin with a capital, the
+/// number of an index, and the month of a contract.
 fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
     const NO_NAMES: &str = "ETF INDEX INC CORP LTD PLC AG SE NV SA CO UTC GMT";
     let behind = name.split_once(symbol).map_or("", |(_, behind)| behind);
     let Some(behind) = behind.strip_prefix(' ') else { return Vec::new() };
     let is_word = |word: &str| {
         word.len() > 1
-            && word.bytes().all(|byte| byte.is_ascii_uppercase())
+            && word.starts_with(|first: char| first.is_uppercase())
+            && word.chars().all(char::is_alphabetic)
             && !is_among(NO_NAMES, word)
             && is_name(word)
     };
     let is_index_number = |word: &str| (2..=3).contains(&word.len()) && is_number(word);
-    let words: Vec<&str> = behind.split(' ').collect();
+    let words: Vec<&str> = behind.split(' ').map(without_days).collect();
     let is_part = |index: &usize| {
         let is_number = is_index_number(words[*index]);
         let is_length = words.get(index + 1).is_some_and(|unit| is_interval(&format!("1{unit}")));
         is_word(words[*index]) || is_contract_month(words[*index]) || is_number && !is_length
     };
     (0..words.len()).take_while(is_part).map(|index| words[index]).collect()
+}
+
+/// Returns a word without the days behind it, as in `50-01-01-2024-to-31-01-2024`.
+fn without_days(word: &str) -> &str {
+    let is_day = |text: &str| {
+        let day = text.get(..10).map(str::as_bytes);
+        day.is_some_and(|day| time::date(day, DateOrder::Ymd).or(time::date(day, DateOrder::Dmy)).is_some())
+    };
+    word.split_once('-').filter(|(_, behind)| is_day(behind)).map_or(word, |(word, _)| word)
 }
 
 /// Returns whether a word is the month of a contract: `03-24`, as `NinjaTrader` writes it, or `MAR24`.
@@ -402,7 +414,15 @@ mod tests {
             ("stock_data_MSFT.csv", "MSFT"),
             ("NIFTY 50.csv", "NIFTY_50"),
             ("NIFTY BANK.csv", "NIFTY_BANK"),
+            ("NIFTY 50-01-01-2024-to-31-01-2024.csv", "NIFTY_50"),
+            ("NIFTY BANK-2024-01-01-to-2024-01-31.csv", "NIFTY_BANK"),
+            ("Datos históricos IBEX 35.csv", "IBEX_35"),
+            ("Прошлые данные - IMOEX.csv", "IMOEX"),
+            ("Natural Gas Futures Historical Data.csv", "Natural_Gas_Futures"),
+            ("Apple Stock Price History.csv", "Apple"),
             ("NIFTY 100 Historical Data.csv", "NIFTY_100"),
+            ("NIFTY 5.csv", "NIFTY"),
+            ("TRAIN.csv", "TRAIN"),
             ("EURUSD 60 min.csv", "EURUSD"),
             ("EURUSD 1000.csv", "EURUSD"),
             ("ES 03-24.Last.txt", "ES_03-24"),
@@ -436,6 +456,8 @@ mod tests {
         for (name, minutes, symbol) in [
             ("EURUSD1440.csv", Some(1440), "EURUSD"),
             ("EURUSD43200.csv", Some(29 * 1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(28 * 1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(28 * 1440 - 1), "EURUSD43200"),
             ("US305.csv", Some(5), "US30"),
             ("US30.csv", Some(60), "US30"),
             ("JP225.csv", Some(60), "JP225"),
@@ -461,6 +483,8 @@ mod tests {
             "bars-1m.csv",
             "ticks.csv",
             "2006-min-005.txt",
+            "1234567.csv",
+            "SECOND.csv",
         ] {
             assert_eq!(super::symbol(name), None, "{name}");
         }
@@ -516,6 +540,7 @@ mod tests {
     #[test]
     fn the_numbers_of_a_name_are_those_that_are_no_dates() {
         assert_eq!(super::numbers("ES_1.csv"), ["1"]);
+        assert_eq!(super::numbers("ES_123_1234.csv"), ["123"]);
         assert_eq!(super::numbers("CL_202403.csv"), ["202403"]);
         assert_eq!(super::numbers("KO-2024-01-05-2 (3).csv"), [""; 0]);
         assert_eq!(super::numbers("20240105_KO_2.csv"), ["2"]);

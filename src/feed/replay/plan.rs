@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::account::Account;
 use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
@@ -18,6 +19,7 @@ use super::reason::{Reason, RejectedRow};
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
 use super::row::RowReader;
+use super::running_total::Likelihood;
 use super::scan::{Scan, scan};
 use super::settings::Settings;
 use super::sniff::{Dialect, Sniffed, sniff};
@@ -86,6 +88,7 @@ impl Plan {
             settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
         };
+        plan.check_account()?;
         plan.check_instruments()?;
         plan.check_bars()?;
         plan.try_rows()?;
@@ -96,6 +99,16 @@ impl Plan {
         }
         plan.log();
         Ok(plan)
+    }
+
+    /// Returns an error if some rows of an account's file are no trades.
+    fn check_account(&self) -> Result<(), FeedError> {
+        let unfit = |account: Account| FeedError::Unfit {
+            path: self.part.to_string().into(),
+            layout: "a table",
+            looks_like: account.looks_like(),
+        };
+        self.scan.account.map(unfit).map_or(Ok(()), Err)
     }
 
     /// Returns an error if one symbol stands for several instruments, unless the configuration says which
@@ -253,7 +266,7 @@ fn layout_of(first: Layout, scan: &Scan, settings: &Settings) -> Layout {
     }
     let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
     if let Values::Ticks { size, .. } = &mut layout.values
-        && scan.has_running_total
+        && scan.running_total == Likelihood::Certain
         && !is_size_configured
     {
         *size = None;

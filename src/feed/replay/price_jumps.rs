@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::market::{Payload, Price, Symbol};
 
-/// The least power of ten that a price must differ by.
+/// A jump by a smaller power of ten may be a split.
 const LEAST_POWER: f64 = 2.0;
 
 /// A factor is a power of ten if its logarithm is this close to a whole number.
@@ -19,8 +19,18 @@ const MAX_SYMBOLS: usize = 65_536;
 /// Compares each judged price with the last judged price of the same symbol.
 #[derive(Debug, Default)]
 pub struct PriceJumps {
-    last: HashMap<Symbol, (Price, f64)>,
+    last: HashMap<Symbol, Last>,
     first: Option<PriceJump>,
+    zero: Option<u64>,
+}
+
+/// The last judged price of a symbol.
+#[derive(Debug)]
+struct Last {
+    price: Price,
+    value: f64,
+    /// The last jump by a factor of about ten or a tenth, with its factor.
+    tenfold: Option<(f64, PriceJump)>,
 }
 
 /// Two prices of one symbol that differ by a power of ten.
@@ -42,30 +52,53 @@ impl PriceJumps {
             Payload::Status(_) => None,
         };
         let Some(price) = price else { return };
+        let is_quote = matches!(payload, Payload::Quote(_));
+        if self.zero.is_none() && !is_quote && price.0.is_zero() {
+            self.zero = Some(line);
+        }
         // The comparison is approximate, so no exact decimal is needed.
         let Some(value) = price.0.to_f64().filter(|value| *value > 0.0) else { return };
-        let Some((before, last)) = self.last.get_mut(symbol) else {
+        let Some(last) = self.last.get_mut(symbol) else {
             if self.last.len() < MAX_SYMBOLS {
-                self.last.insert(symbol.clone(), (price, value));
+                self.last.insert(symbol.clone(), Last { price, value, tenfold: None });
             }
             return;
         };
-        if self.first.is_none() && is_power_of_ten(value / *last) {
-            self.first = Some(PriceJump { line, before: *before, price });
+        if self.first.is_none() {
+            self.first = last.jump(price, value, line);
         }
-        (*before, *last) = (price, value);
+        (last.price, last.value) = (price, value);
     }
 
     /// Returns the first two prices that differ by a power of ten.
     pub fn first(self) -> Option<PriceJump> {
         self.first
     }
+
+    /// Returns the line number of the first trade or bar whose price is 0.
+    pub const fn zero(&self) -> Option<u64> {
+        self.zero
+    }
 }
 
-/// Returns whether a factor, or its reciprocal, is about 100 or a higher power of ten.
-fn is_power_of_ten(factor: f64) -> bool {
-    let power = libm::log10(factor).abs();
-    power > LEAST_POWER - TOLERANCE && (power - power.round()).abs() < TOLERANCE
+impl Last {
+    /// Returns the jump from this price to the next one, if the factor is about 100 or a higher power of ten, or its
+    /// reciprocal. A jump by about ten may be a split, so it counts only if the price later jumps back.
+    fn jump(&mut self, price: Price, value: f64, line: u64) -> Option<PriceJump> {
+        let factor = value / self.value;
+        let power = libm::log10(factor).abs();
+        if power < 1.0 - TOLERANCE || (power - power.round()).abs() >= TOLERANCE {
+            return None;
+        }
+        let jump = PriceJump { line, before: self.price, price };
+        if power > LEAST_POWER - TOLERANCE {
+            return Some(jump);
+        }
+        match self.tenfold.replace((factor, jump)) {
+            Some((before, jump)) if (before > 1.0) != (factor > 1.0) => Some(jump),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,14 +126,49 @@ mod tests {
     }
 
     #[test]
+    fn a_price_that_jumps_by_ten_and_back_is_a_jump() {
+        let back = [("A", "187.15"), ("A", "1871.6"), ("B", "5"), ("A", "1872"), ("A", "187.3")];
+        assert_eq!(jump(&back), Some((3, "187.15 1871.6".to_owned())));
+        assert!(jump(&[("A", "1"), ("A", "9"), ("A", "1")]).is_some());
+        assert!(jump(&[("A", "1"), ("A", "8.9"), ("A", "1")]).is_none());
+        assert!(jump(&[("A", "1"), ("A", "11.2"), ("A", "1")]).is_some());
+        assert!(jump(&[("A", "1"), ("A", "11.3"), ("A", "1")]).is_none());
+    }
+
+    #[test]
+    fn symbols_up_to_the_limit_are_compared() {
+        let jump_of_last = |symbols: usize| {
+            let names: Vec<String> = (0..symbols).map(|number| format!("S{number}")).collect();
+            let mut prices: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+            prices.push((names.last().unwrap(), "100"));
+            jump(&prices)
+        };
+
+        assert!(jump_of_last(65_536).is_some());
+        assert!(jump_of_last(65_537).is_none());
+    }
+
+    #[test]
+    fn the_first_price_of_zero_is_found() {
+        let mut jumps = PriceJumps::default();
+        for (price, line) in ["1", "0", "0"].into_iter().zip(2..) {
+            let trade = Trade { price: price.parse().unwrap(), size: None };
+            jumps.observe(&"A".parse().unwrap(), &Payload::Trade(trade), line);
+        }
+        assert_eq!(jumps.zero(), Some(3));
+    }
+
+    #[test]
     fn smaller_factors_and_other_factors_are_no_jumps() {
         assert_eq!(jump(&[("A", "187.15"), ("A", "1871.5")]), None);
+        assert_eq!(jump(&[("A", "1"), ("A", "10"), ("A", "100")]), None);
         assert_eq!(
             jump(&[("A", "1"), ("A", "85"), ("A", "1"), ("A", "118"), ("A", "1"), ("A", "300")]),
             None
         );
         assert!(jump(&[("A", "1"), ("A", "90")]).is_some());
         assert!(jump(&[("A", "1"), ("A", "112")]).is_some());
+        assert!(jump(&[("A", "1"), ("A", "113")]).is_none());
         assert!(jump(&[("A", "0"), ("A", "0")]).is_none());
     }
 }

@@ -10,6 +10,10 @@ use crate::market::{Payload, Symbol};
 /// Sizes of one symbol that never fall over this many pairs of rows are a running total.
 const MANY_PAIRS: u64 = 50;
 
+/// Sizes that rise in this many pairs of rows, and never fall, may be a running total. Of thirteen other sizes, one
+/// order in six billion rises throughout.
+const MANY_RISES: u64 = 12;
+
 /// If the name of the column means a volume, this many pairs of rows are enough.
 const FEW_PAIRS: u64 = 2;
 
@@ -18,6 +22,14 @@ const SMALL_PART: Decimal = Decimal::from_parts(10, 0, 0, false, 0);
 
 /// The largest number of symbols whose last size is remembered.
 const MAX_SYMBOLS: usize = 65_536;
+
+/// How sure it is that sizes are a running total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likelihood {
+    None,
+    Likely,
+    Certain,
+}
 
 /// Compares the sizes of judged trades with the size before, for each symbol and day.
 #[derive(Debug, Default)]
@@ -58,12 +70,16 @@ impl RunningTotal {
         }
     }
 
-    /// Returns whether the sizes are a running total. `means_volume` says that the name of their column means a
-    /// volume rather than the size of one trade.
-    pub fn is_one(&self, means_volume: bool) -> bool {
-        let are_enough =
-            self.pairs >= MANY_PAIRS || means_volume && self.pairs >= FEW_PAIRS && self.large == 0;
-        self.falls == 0 && self.rises > 0 && are_enough
+    /// Returns how sure it is that the sizes are a running total. `means_volume` says that the name of their column
+    /// means a volume rather than the size of one trade.
+    pub fn likelihood(&self, means_volume: bool) -> Likelihood {
+        let are_small = means_volume && self.pairs >= FEW_PAIRS && self.large == 0;
+        match () {
+            () if self.falls > 0 || self.rises == 0 => Likelihood::None,
+            () if self.pairs >= MANY_PAIRS || are_small => Likelihood::Certain,
+            () if self.rises >= MANY_RISES => Likelihood::Likely,
+            () => Likelihood::None,
+        }
     }
 }
 
@@ -85,25 +101,50 @@ mod tests {
     #[test]
     fn a_volume_that_grows_by_small_parts_is_a_running_total() {
         let growing = [("A", 1, 204_120), ("A", 1, 204_120), ("A", 1, 204_140)];
-        assert!(total(&growing).is_one(true));
-        assert!(!total(&growing).is_one(false));
-        assert!(!total(&growing[1..]).is_one(true));
-        assert!(total(&[("A", 1, 100), ("A", 1, 109), ("A", 1, 110)]).is_one(true));
-        assert!(!total(&[("A", 1, 100), ("A", 1, 110), ("A", 1, 111)]).is_one(true));
-        assert!(!total(&[("A", 1, 100), ("A", 1, 100), ("A", 1, 100)]).is_one(true));
-        assert!(!total(&[("A", 1, 100), ("A", 1, 101), ("A", 1, 100)]).is_one(true));
+        assert_eq!(total(&growing).likelihood(true), Likelihood::Certain);
+        assert_eq!(total(&growing).likelihood(false), Likelihood::None);
+        assert_eq!(total(&growing[1..]).likelihood(true), Likelihood::None);
+        assert_eq!(
+            total(&[("A", 1, 100), ("A", 1, 109), ("A", 1, 110)]).likelihood(true),
+            Likelihood::Certain
+        );
+        let nearly_a_tenth = [("A", 1, 1000), ("A", 1, 1095), ("A", 1, 1096)];
+        assert_eq!(total(&nearly_a_tenth).likelihood(true), Likelihood::Certain);
+        assert_eq!(total(&[("A", 1, 100), ("A", 1, 110), ("A", 1, 111)]).likelihood(true), Likelihood::None);
+        assert_eq!(total(&[("A", 1, 100), ("A", 1, 100), ("A", 1, 100)]).likelihood(true), Likelihood::None);
+        assert_eq!(total(&[("A", 1, 100), ("A", 1, 101), ("A", 1, 100)]).likelihood(true), Likelihood::None);
+    }
+
+    #[test]
+    fn symbols_up_to_the_limit_are_compared() {
+        let of_last = |symbols: usize| {
+            let names: Vec<String> = (0..symbols).map(|number| format!("S{number}")).collect();
+            let mut sizes: Vec<_> = names.iter().map(|name| (name.as_str(), 1, 100)).collect();
+            sizes.extend([101, 102].map(|size| (names[symbols - 1].as_str(), 1, size)));
+            total(&sizes).likelihood(true)
+        };
+
+        assert_eq!(of_last(65_536), Likelihood::Certain);
+        assert_eq!(of_last(65_537), Likelihood::None);
     }
 
     #[test]
     fn a_running_total_is_known_for_each_symbol_and_day() {
         let sizes = [("A", 1, 100), ("B", 1, 5000), ("A", 1, 101), ("B", 1, 5000), ("A", 2, 3), ("B", 2, 40)];
-        assert!(total(&sizes).is_one(true));
+        assert_eq!(total(&sizes).likelihood(true), Likelihood::Certain);
     }
 
     #[test]
     fn many_sizes_that_never_fall_are_a_running_total_under_any_name() {
-        let growing: Vec<_> = (1..=51).map(|row| ("A", 1, row * row)).collect();
-        assert!(total(&growing).is_one(false));
-        assert!(!total(&growing[..50]).is_one(false));
+        let growing: Vec<_> = (1..=51).map(|row| ("A", 1, 100 + row / 10)).collect();
+        assert_eq!(total(&growing).likelihood(false), Likelihood::Certain);
+        assert_eq!(total(&growing[..50]).likelihood(false), Likelihood::None);
+    }
+
+    #[test]
+    fn sizes_that_rise_often_and_never_fall_may_be_a_running_total() {
+        let growing: Vec<_> = (1..=13).map(|row| ("A", 1, row * row)).collect();
+        assert_eq!(total(&growing).likelihood(false), Likelihood::Likely);
+        assert_eq!(total(&growing[..12]).likelihood(false), Likelihood::None);
     }
 }

@@ -1,6 +1,7 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
+use super::account::{Account, AccountRows, KindColumn};
 use super::cells::Cells;
 use super::container::Part;
 use super::contradictions::Contradictions;
@@ -17,7 +18,7 @@ use super::readings::{Known, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
-use super::running_total::RunningTotal;
+use super::running_total::{Likelihood, RunningTotal};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::sniff::Sniffed;
@@ -42,8 +43,10 @@ pub struct Scan {
     pub forbids_fixed_point: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
-    /// Whether the sizes of trades, or the volumes of bars, are the volume of the day so far.
-    pub has_running_total: bool,
+    /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
+    pub running_total: Likelihood,
+    /// The line number of the first trade or bar whose price is 0.
+    pub zero_price: Option<u64>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
     /// The number of rows that have the same time and symbol as the row before.
@@ -55,6 +58,8 @@ pub struct Scan {
     /// row; `None` if there is no such pair.
     pub merged: Option<(u64, Merged)>,
     pub contradictions: Contradictions,
+    /// What the rows of an account's file are beside trades; `None` if the file is no account's.
+    pub account: Option<Account>,
     /// A description of the damage to the packed file; `None` if the file is intact.
     pub damage: Option<String>,
 }
@@ -129,7 +134,12 @@ fn scan_once(
     };
     let mut readings = Readings::new(known, longest);
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
+    // A map or the rules of a layout say which rows are trades.
+    let has_given_rows = settings.map.is_some() || layout.only.is_some();
+    let kinds: &[KindColumn] = if has_given_rows { &[] } else { &sniffed.kinds };
+    let mut account = AccountRows::new(layout, kinds);
     let width = readings.width().max(layout.width_of_symbol()).max(compared.width(layout));
+    let width = width.max(account.width());
     let mut judge = Judge::new(layout, &sniffed.names);
     let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
@@ -160,6 +170,7 @@ fn scan_once(
                 if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
                     symbols.insert(&symbol);
                 }
+                account.observe(layout, &record);
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
                     let differs = compared.observe(nanos, &symbol, &record);
@@ -196,12 +207,14 @@ fn scan_once(
         decimal,
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
         ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
-        has_running_total: judge.total.is_one(judge.means_volume),
+        running_total: judge.total.likelihood(judge.means_volume),
+        zero_price: judge.jumps.zero(),
         price_jump: judge.jumps.first(),
         repeated_times,
         symbols,
         merged,
         contradictions: judge.contradictions,
+        account: account.found(),
         damage: records.damage().found().map(str::to_owned),
     })))
 }
@@ -245,6 +258,19 @@ impl Judge {
         self.jumps.observe(symbol, &first, line);
         for payload in [Some(first), second].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn days_of_a_spreadsheet_are_numbers_from_20000_to_59999() {
+        for text in ["20000", "45293.39583", "59999"] {
+            assert!(super::is_day_of_spreadsheet(text), "{text}");
+        }
+        for text in ["19999", "60000", "452930", "45293,5", "x"] {
+            assert!(!super::is_day_of_spreadsheet(text), "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 
+use super::account::KindColumn;
 use super::cells::Splitter;
 use super::container::{self, Part};
 use super::layout::{
@@ -43,6 +44,8 @@ pub struct Sniffed {
     pub assumed: Vec<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
+    /// The columns that may say of which kind each row is.
+    pub kinds: Vec<KindColumn>,
     /// What the lines say about the zone of local times.
     pub zone_clues: Vec<String>,
     /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
@@ -204,6 +207,7 @@ impl Text<'_> {
             zone_clues: in_lines.chain(in_columns).collect(),
             minutes_between_rows: minutes_between(&times),
             first_time: times.iter().flatten().next().copied().map(Stamp::nanos),
+            kinds: KindColumn::all(&found.layout, &names, records),
             unused,
             dialect: Dialect {
                 encoding,

@@ -7,7 +7,7 @@ use super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
-const INSTRUMENTS: &str = "scrip scripname scripcode script base basecurrency baseasset tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
+const INSTRUMENTS: &str = "symroot scrip scripname scripcode script base basecurrency baseasset tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
     sedol wkn figi permno permco gvkey conid stock stockid stockcode stockname instrument instrumentid instrumentname \
     instrumenttoken exchangetoken token coinid pairid marketid underlying underlyingsymbol optionsymbol osi \
     mnemonic tidm valor valoren emittent wertpapier instrumento activo ativo papel papier walor spółka emiten \
@@ -19,12 +19,14 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
 /// Parts of normalized names that mean a size.
-const SIZES: &str =
-    "volume volumen volum wolumen qty quantity size shares lots menge stückzahl 成交量 出来高 거래량 объем";
+const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
+
+/// Normalized names of columns with a size.
+const SHORT_SIZES: &str = "vol ltq sz";
 
 /// Parts of normalized names that mean another number than a size of a trade or a bar.
 const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
-    money value outstanding float deliv change chg prev tick lotsize interest cap % min max step id usd eur";
+    money value outstanding float open deliv change chg prev tick lotsize interest cap % min max step id usd eur";
 
 /// Normalized names of columns with a part of the volume.
 const PARTS_OF_SIZES: &str = "up down upvol downvol upvolume downvolume upticks downticks buyvol sellvol buyvolume sellvolume \
@@ -65,11 +67,11 @@ impl Suspicion {
         if is_among(CONTRACTS) || name == "month" && column.holds_words {
             return Some(Self::Contract);
         }
-        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
-            return Some(Self::Instrument);
-        }
         if is_among(ZONES) || is_zone(&words(&column.name)) {
             return Some(Self::Zone);
+        }
+        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
+            return Some(Self::Instrument);
         }
         let is_fraction = |word: &String| FRACTIONS.split_ascii_whitespace().any(|known| known == word);
         // A longer number is a whole time.
@@ -79,7 +81,8 @@ impl Suspicion {
         let missing = missing_size(&layout.values);
         let size = missing.filter(|_| is_size(&name) || words(&column.name).iter().any(|word| word == "vol"));
         let part = missing.filter(|_| is_among(PARTS_OF_SIZES)).map(Self::PartOfSize);
-        let size = part.or(size.map(Self::Size));
+        let size = missing_quote_size(&name, &layout.values).or(size).map(Self::Size);
+        let size = part.or(size);
         size.or_else(|| missing_bar_price(&column.name, others, layout).map(Self::BarPrice))
     }
 
@@ -137,7 +140,24 @@ fn missing_size(values: &Values) -> Option<Role> {
 
 fn is_size(name: &str) -> bool {
     let has_any = |parts: &str| parts.split_ascii_whitespace().any(|part| name.contains(part));
-    name == "vol" || has_any(SIZES) && !has_any(OTHER_SIZES)
+    SHORT_SIZES.split_ascii_whitespace().any(|short| short == name) || has_any(SIZES) && !has_any(OTHER_SIZES)
+}
+
+/// Returns the role for the size of a bid or an ask, if the name of a column means it and the layout lacks it.
+fn missing_quote_size(name: &str, values: &Values) -> Option<Role> {
+    const QUOTE_SIZES: &str = "size siz sz qty quantity vol volume amount amt lots shares";
+    let Values::Ticks { bid, bid_size, ask, ask_size, .. } = values else { return None };
+    let name = name.strip_prefix("best").unwrap_or(name);
+    let sides = [
+        (Role::BidSize, bid.is_some() && bid_size.is_none(), ["bid", "b"]),
+        (Role::AskSize, ask.is_some() && ask_size.is_none(), ["ask", "a"]),
+    ];
+    let is_size = |side: &str| {
+        let size = name.strip_prefix(side);
+        size.is_some_and(|size| QUOTE_SIZES.split_ascii_whitespace().any(|known| known == size))
+    };
+    let mut missing = sides.into_iter().filter(|(_, is_missing, _)| *is_missing);
+    missing.find(|(_, _, names)| names.iter().any(|side| is_size(side))).map(|(role, ..)| role)
 }
 
 /// Returns the role of a bar's price that a column may hold, if the layout lacks this role. In a layout of
@@ -241,6 +261,15 @@ mod tests {
             ("time,symbol,price,size", "STRIKE_PR", Some(Suspicion::Contract)),
             ("time,price", "lastTradedQuantity", Some(Suspicion::Size(Role::Size))),
             ("time,price", "volume(quote)", None),
+            ("time,price", "LTQ", Some(Suspicion::Size(Role::Size))),
+            ("time,open,high,low,close", "CONTRACTS", Some(Suspicion::Size(Role::Volume))),
+            ("time,open,high,low,close", "Open Contracts", None),
+            ("time,bid,ask", "bsize", Some(Suspicion::Size(Role::BidSize))),
+            ("time,bid,ask", "Best Ask Vol", Some(Suspicion::Size(Role::AskSize))),
+            ("time,bid,ask,bid_size", "bsize", None),
+            ("time,bid", "asize", None),
+            ("time,bid,ask", "basis", None),
+            ("time,price", "SYM_ROOT", Some(Suspicion::Instrument)),
             ("time,open,high,low,close", "vol_k", Some(Suspicion::Size(Role::Volume))),
             ("time,open,high,low,close", "Up", Some(Suspicion::PartOfSize(Role::Volume))),
             ("time,open,high,low,close", "Sell Volume", Some(Suspicion::PartOfSize(Role::Volume))),

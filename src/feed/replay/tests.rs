@@ -300,3 +300,73 @@ fn a_missing_file_an_empty_folder_and_no_file_are_different_errors() {
     let error = opened(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
     assert!(error.to_string().ends_with("no file in it has an ending of market data"), "{error}");
 }
+
+/// Returns the example of the only unused column, in a file of rows with a remark. A row is long by its remark.
+fn example(remarks: impl IntoIterator<Item = String>) -> String {
+    let rows: Vec<String> = remarks.into_iter().map(|remark| format!("1704292200,1,{remark}\n")).collect();
+    let rows = rows.concat();
+    let (_folder, config) = files(&[("a.csv", &format!("time,price,remark\n{rows}"))]);
+    let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
+    let replay = Replay::open(&config, &lines).unwrap();
+    let inspection = replay.inspect().next().unwrap().unwrap();
+    inspection.unused.first().map(|column| column.example.clone()).unwrap_or_default()
+}
+
+#[test]
+fn the_first_hundred_lines_tell_the_columns() {
+    let in_row = |row: usize| {
+        let mut remarks = vec![String::new(); 120];
+        "x".clone_into(&mut remarks[row - 1]);
+        example(remarks)
+    };
+
+    assert_eq!(in_row(99), "x");
+    assert_eq!(in_row(100), "");
+}
+
+#[test]
+fn the_first_256_kib_tell_the_columns() {
+    let in_row = |row: usize| {
+        let header = "time,price,remark".len();
+        let start = "1704292200,1,".len();
+        let blanks = |bytes: usize| " ".repeat(bytes - start);
+        // Up to row 19 the lines have 255 KiB, and up to row 20 they have 256 KiB.
+        let mut remarks = vec![blanks(60 * 1024 - header)];
+        remarks.extend(vec![blanks(60 * 1024); 3]);
+        remarks.extend(vec![blanks(1024); 30]);
+        remarks[row - 1].replace_range(..1, "x");
+        example(remarks)
+    };
+
+    assert_eq!(in_row(20), "x");
+    assert_eq!(in_row(21), "");
+}
+
+#[test]
+fn bars_are_said_to_share_their_times_if_one_in_ten_does() {
+    let is_said = |rows: u64| {
+        let others: Vec<String> = (1..rows).map(|row| format!("{},1\n", 1_704_292_200 + row * 60)).collect();
+        let others = others.concat();
+        let (_folder, config) = files(&[("a.csv", &format!("time,close\n1704292260,1\n{others}"))]);
+        let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
+        let replay = Replay::open(&config, &lines).unwrap();
+        let inspection = replay.inspect().next().unwrap().unwrap();
+        inspection.warnings.iter().any(|warning| warning.contains("have the same time"))
+    };
+
+    assert!(is_said(10));
+    assert!(!is_said(11));
+}
+
+#[test]
+fn a_file_is_refused_if_more_than_half_of_its_first_hundred_rows_are_bad() {
+    let file = |bad: usize| {
+        let rows = |count: usize, price: &str| format!("1704292200,A,{price}\n").repeat(count);
+        let (bad, good) = (rows(bad, "x"), rows(100 - bad, "1"));
+        format!("time,symbol,price\n{bad}{good}1704292200,A,x\n1704292200,A,1\n")
+    };
+
+    let (_folder, config) = files(&[("a.csv", &file(50))]);
+    assert!(opened(&config).is_ok());
+    assert!(matches!(refused("a.csv", &file(51)), FeedError::MostlyBad { bad: 51, tried: 100, .. }));
+}

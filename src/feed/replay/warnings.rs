@@ -6,6 +6,7 @@ use super::path;
 use super::plan::Plan;
 use super::price_jumps::PriceJump;
 use super::reading::Precision;
+use super::running_total::Likelihood;
 use super::settings::Settings;
 use super::suspicion::{self, Suspicion};
 use crate::market::Time;
@@ -27,8 +28,14 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         digits(plan),
         repeated_times(plan),
     ];
-    let numbers =
-        [decimal_sign(plan), lean_scale(plan), running_total(plan), price_jump(plan), bars_of_quotes(plan)];
+    let numbers = [
+        decimal_sign(plan),
+        lean_scale(plan),
+        running_total(plan),
+        price_jump(plan),
+        zero_price(plan),
+        bars_of_quotes(plan),
+    ];
     let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
     suspicions(plan).chain(zone_clues(plan)).chain(found).chain(plan.assumed.iter().cloned()).collect()
 }
@@ -189,17 +196,25 @@ fn bars_of_quotes(plan: &Plan) -> Option<String> {
 }
 
 fn running_total(plan: &Plan) -> Option<String> {
-    if plan.scan.has_running_total && matches!(plan.layout.values, Values::Bars { .. }) {
-        return Some(
-            "the volumes only ever grow during a day, so they may be the volume of the day so far".to_owned(),
-        );
-    }
-    let is_dropped = matches!(plan.layout.values, Values::Ticks { size: None, .. });
-    (plan.scan.has_running_total && is_dropped).then(|| {
-        "the sizes only ever grow, so they are a running total, and the trades have no size (--map size=COLUMN reads them \
-         as they are)"
-            .to_owned()
-    })
+    let text = match (plan.scan.running_total, &plan.layout.values) {
+        (Likelihood::Likely | Likelihood::Certain, Values::Bars { .. }) => {
+            "the volumes only ever grow during a day, so they may be the volume of the day so far"
+        }
+        (Likelihood::Likely, Values::Ticks { size: Some(_), .. }) => {
+            "the sizes only ever grow, so they may be a running total (--map size=- leaves them out)"
+        }
+        (Likelihood::Certain, Values::Ticks { size: None, .. }) => {
+            "the sizes only ever grow, so they are a running total, and the trades have no size (--map size=COLUMN reads \
+             them as they are)"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn zero_price(plan: &Plan) -> Option<String> {
+    let line = plan.scan.zero_price?;
+    Some(format!("a price is 0 (line {line}), which may mean that there is none"))
 }
 
 fn price_jump(plan: &Plan) -> Option<String> {

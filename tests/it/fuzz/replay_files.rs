@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// last.
 const LAST: &str = "time,symbol,price\n9223372036854775807,LAST,1\n";
 
-const FILES: [&str; 20] = [
+const FILES: [&str; 30] = [
     "time,symbol,price,size\n2024-01-03T14:30:00Z,AAPL,184.25,100\n2024-01-03T14:30:01.5Z,MSFT,402.5,\n",
     "Date,Open,High,Low,Close,Adj Close,Volume\r\n2024-01-03,184.2,184.9,183.5,184.25,184.2,1204000\r\n\r\n",
     "timestamp;symbol;bid;bid_size;ask;ask_size;price\n1704292200000;\"A\";1.1;5;1.2;6;1.15\n1704292200001;B;1;;2;;\n",
@@ -59,10 +59,24 @@ const FILES: [&str; 20] = [
     "time,symbol,close\n2024-03-10 01:59:59,A,1\n2024-03-10 02:30:00,A,2\n2024-03-10 03:00:00,A,3\n",
     "time,symbol,close\n2024-11-03 00:30,A,1\n2024-11-03 01:30,A,2\n2024-11-03 01:30,B,2\n2024-11-03 01:30,A,3\n",
     "time,price\n2024-10-27T03:00:00+01:00,1\n2024-10-27 02:30:00.5,2\n2024-10-27T02:30:00+00:00,3\n",
+    // A session that begins on the evening before its date.
+    "date,time,symbol,price,size\n2024-01-03,18:00:01,ES,1,1\n2024-01-03,23:59:58,ES,2,1\n2024-01-03,00:00:02,ES,3,1\n",
+    // Symbols of several columns: a pair, and the contracts of an option.
+    "time,base,quote,price\n2024-01-03 09:30,BTC,USD,1\n2024-01-03 09:30,BTC,EUR,2\n2024-01-03 09:31,,USD,3\n",
+    "date,symbol,expiry,strike,leg,close\n2024-01-03,NIFTY,25-Jan-2024,21500.00,CE,1\n2024-01-03,NIFTY,20240125,0,PE,2\n",
+    // Several columns of times.
+    "local_time,utc_time,price\n2024-01-03 09:30,2024-01-03 14:30,1\n2024-01-03 09:31,2024-01-03 14:31,2\n",
+    "recv_time,exch_time,price\n2024-01-03 09:30:00.5,2024-01-03 09:30:00.1,1\n2024-01-03 09:31:00,2024-01-03 09:30:59,2\n",
+    "unix,date,close\n1704292200,2024-01-03 09:30:00,1\n1704292260,2024-01-03 09:31:00,2\n",
+    "year,month,day,hour,minute,close\n2024,1,3,9,30,1\n2024,02,30,24,60,2\n2024,12,31,,,3\n",
+    "Date,Close\n2024-01-03,112'165\n2024-01-04,112-16+\n2024-01-05,112'317\n2024-01-06,112.5\n",
+    // Statements of accounts.
+    "Date,Action,Symbol,Quantity,Price,Status\n2024-01-03,Buy,KO,10,59.8,FILLED\n2024-01-04,Dividend,KO,10,0.46,\n",
+    "time,symbol,side,level,price,size\n2024-01-03 09:30,KO,B,1,59.8,1\n2024-01-03 09:30,KO,B,2,59.7,2\n",
 ];
 
 /// Settings with which the files are read, as in the section `[feed.replay]` of the configuration.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "",
     "",
     "",
@@ -76,6 +90,8 @@ const SETTINGS: [&str; 13] = [
     "delimiter = \",\"\nprice_scale = 4",
     "decimal = \"comma\"\nsort_rows = 2",
     "layout = \"lean-bars\"",
+    "prices = \"32nds\"",
+    "time_of_day = \"seconds\"",
 ];
 
 /// How the content of a file is packed.

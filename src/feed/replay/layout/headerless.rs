@@ -175,6 +175,6 @@ mod tests {
         };
 
         assert!(is_doubtful("1704292200") && is_doubtful("631152000000") && is_doubtful("2840140799"));
-        assert!(!is_doubtful("631151999999") && !is_doubtful("2840140800") && !is_doubtful("170429220"));
+        assert!(!is_doubtful("631151999999") && !is_doubtful("2840140800") && !is_doubtful("999999999"));
     }
 }

@@ -13,6 +13,7 @@ mod header;
 mod headerless;
 mod layout_error;
 mod number_columns;
+mod other_times;
 mod recognize;
 mod role;
 mod row_kinds;

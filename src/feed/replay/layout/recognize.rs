@@ -12,13 +12,13 @@ use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
+use super::other_times;
 use super::role::{self, Role, normal};
-use super::row_kinds::{STATEMENT, is_statement, only_trades};
+use super::row_kinds::only_trades;
 use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, Times, header, headerless};
-use crate::feed::printable::excerpt;
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -282,9 +282,6 @@ fn finish(
             let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
-        None if given.map.is_none() && is_statement(rows, columns) => {
-            return Err(LayoutError::Unfit("a table", STATEMENT));
-        }
         None if entry.is_none() => match only_trades(rows, &names) {
             Err(_) if given.map.is_some() => None,
             only => only?,
@@ -338,9 +335,8 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    let assumed =
-        [number_columns::unknown_size(rows, columns), utc_beside_local(lines, header, rows, &layout)];
-    let assumed = assumed.into_iter().flatten().collect();
+    let times = header.and_then(|header| other_times::assumed(&lines[header], rows, &layout));
+    let assumed = [number_columns::unknown_size(rows, columns), times].into_iter().flatten().collect();
     Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }
 
@@ -357,38 +353,6 @@ fn has_columns_twice(lines: &[Record], header: Option<usize>, rows: &[Record], c
         (0..names.len()).any(|other| is_other(other) || names[other].trim_ascii() == renamed)
     };
     columns.numbers().any(is_twice)
-}
-
-/// Returns a warning if a column of times in UTC is read, and a column of local times beside it is not.
-fn utc_beside_local(
-    lines: &[Record],
-    header: Option<usize>,
-    rows: &[Record],
-    layout: &Layout,
-) -> Option<String> {
-    let names = &lines[header?];
-    let normals: Vec<String> = names.iter().map(|name| normal(name)).collect();
-    let of_times = |(role, _): &(Role, usize)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
-    let used: Vec<usize> = layout.uses().filter(of_times).map(|(_, column)| column).collect();
-    let is_utc = |column: &&usize| {
-        normals.get(**column).is_some_and(|name| name.contains("utc") || name.contains("gmt"))
-    };
-    let is_time = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        let is_whole = |nanos: i64| nanos % 86_400_000_000_000 != 0;
-        cells.any(
-            |cell| matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Local(nanos)) if is_whole(nanos)),
-        )
-    };
-    let is_local = |column: &usize| {
-        let is_named = ["local", "time", "date"].iter().any(|part| normals[*column].contains(part));
-        is_named && !used.contains(column) && is_time(*column)
-    };
-    let (utc, local) = (used.iter().find(is_utc)?, (0..names.len()).find(is_local)?);
-    let [utc, local] = [*utc, local].map(|column| excerpt(&names[column]));
-    Some(format!(
-        "column `{utc}` is read as the time, and column `{local}`, which has local times, is not used"
-    ))
 }
 
 /// Returns the column with the milliseconds to add to the time. A column that is not configured is used only if

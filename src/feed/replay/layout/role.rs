@@ -218,12 +218,14 @@ pub fn is_european(names: &[String]) -> bool {
 
 /// Normalizes a column name: converts letters to lower case, and removes all characters except letters,
 /// digits, brackets and percent signs. For example, `<DATE>` becomes `date`, and `asks[0].price` becomes
-/// `asks[0]price`. Brackets around a whole name do not count. Of a name in two languages, such as `price/价格`, only the English half counts.
+/// `asks[0]price`. The number of a name in a list, as in `1. open`, does not count. Brackets around a whole name do not count. Of a name in two languages, such as `price/价格`, only the English half counts.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);
     let english = name.split_once('/').filter(|(one, other)| one.is_ascii() && !other.is_ascii());
     let name = english.map_or(&*name, |(english, _)| english).trim();
+    let number = name.split_once(". ").filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = number.map_or(name, |(_, name)| name);
     let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let name = in_brackets.unwrap_or(name);
     name.chars().flat_map(char::to_lowercase).filter(counts).collect()
@@ -259,6 +261,7 @@ mod tests {
             ("Change %", "change%"),
             ("price/价格", "price"),
             (" [Close]", "close"),
+            ("4. close", "close"),
         ] {
             assert_eq!(normal(name.as_bytes()), short);
         }

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! An entry names each column whose name is not a common word. So a name that only one vendor uses is never
-//! one of the usual names in `role.rs`, and an entry cannot change how other files are read. An entry with
-//! common words only is a label: it tells the vendor, and does not change the events.
+//! one of the usual names in `role.rs`, and an entry cannot change how other files are read. A vendor whose
+//! files have common words only needs no entry, unless its files without a header have one: `--layout` then reads
+//! both.
 //!
 //! The first entry that fits a file is used, so specific entries come before general entries.
 
@@ -65,9 +66,6 @@ pub static LAYOUTS: &[Entry] = &[
         "exchange symbol localtimestamp issnapshot side price amount",
     )
     .with(unfit("changes of an order book, neither trades nor quotes nor bars")),
-    header("tardis-trades", "Tardis", "exchange symbol timestamp localtimestamp id side price amount"),
-    header("tardis-quotes", "Tardis", "exchange symbol timestamp localtimestamp askamount askprice"),
-    header("tardis-book", "Tardis, book_snapshot_5 and _25", "exchange symbol timestamp asks[0]price"),
     header("polygon-trades", "Polygon / Massive flat files", "time=siptimestamp price size"),
     header(
         "polygon-quotes",
@@ -75,9 +73,6 @@ pub static LAYOUTS: &[Entry] = &[
         "time=siptimestamp|participanttimestamp bidprice askprice",
     ),
     header("polygon-bars", "Polygon / Massive flat files", "time=windowstart volume open close high low"),
-    header("alpaca-bars", "Alpaca", "symbol timestamp open high low close volume tradecount vwap"),
-    header("alpaca-quotes", "Alpaca", "symbol timestamp askexchange askprice bidprice"),
-    header("alpaca-trades", "Alpaca", "symbol timestamp exchange price size id"),
     header("binance-klines", "Binance, with a header", "opentime open high low close volume closetime"),
     header("binance-trades", "Binance, with a header", "id price qty quoteqty time isbuyermaker"),
     header("binance-aggtrades", "Binance, with a header", "time=transacttime aggtradeid price quantity"),
@@ -92,10 +87,9 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "taq-quotes",
         "NYSE TAQ by WRDS",
-        "date clock=timem symbol=symroot suffix=symsuffix? bid bid_size=bidsiz ask ask_size=asksiz",
+        "date clock=timem symbol=symroot suffix=symsuffix? bid=bid|bestbid bid_size=bidsiz|bestbidsiz ask=ask|bestask \
+         ask_size=asksiz|bestasksiz",
     ),
-    header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice"),
-    header("taq-daily-quotes", "NYSE Daily TAQ", "time exchange symbol bidprice offerprice"),
     header("metatrader5", "MetaTrader 5, bars", "date open high low close volume=tickvol vol spread"),
     header(
         "crsp",
@@ -107,27 +101,18 @@ pub static LAYOUTS: &[Entry] = &[
         "CTP, futures in China",
         "date=tradingday instrumentid clock=updatetime millis=updatemillisec lastprice volume size=",
     ),
-    header("metatrader5-ticks", "MetaTrader 5, ticks", "date time bid ask last volume flags"),
     header("stooq-bulk", "Stooq, bulk", "ticker per date time open high low close vol openint").with(PERIOD),
     header("metastock", "MetaStock", "date=dtyyyymmdd open high low close").with(PERIOD),
     header("finam", "Finam, bars", "ticker per date time open high low close vol").with(PERIOD),
     header("finam-ticks", "Finam, ticks", "ticker per date time last vol interval="),
-    header("quandl", "Quandl / Nasdaq Data Link", "date open high low close volume exdividend splitratio"),
-    header("yahoo", "Yahoo Finance, new and old", "date open high low close adjclose volume"),
     header("nasdaq", "Nasdaq", "date close=closelast volume open high low"),
     header(
-        "investing",
-        "Investing.com, in many languages",
-        "date|datum|data|날짜|fecha|日付|日期|дата|tarih price|zuletzt|ostatnio|종가|último|dernier|終値|收盘|цена|şimdi \
-         open|eröffn|otwarcie|시가|apertura|ouv|abertura|始値|开盘|откр|açılış high|hoch|max|고가|máximo|plushaut|máxima|高値|高|макс|yüksek \
-         low|tief|min|저가|mínimo|plusbas|mínima|安値|低|мин|düşük vol|wol|거래량|出来高|交易量|объём|hac \
-         change%|%|zmiana%|변동%|%var|var%|variation%|変化率%|涨跌幅|изм%|fark%",
+        "oanda",
+        "Oanda, candles",
+        "time symbol=instrument open=mido high=midh low=midl close=midc volume?",
     ),
-    header("kaggle-sp500", "Kaggle, S&P 500 stock data", "date open high low close volume name"),
-    header("cryptodatadownload", "CryptoDataDownload", "unix date symbol open high low close"),
-    header("cryptodatadownload", "CryptoDataDownload", "date symbol open high low close volumeusd"),
+    header("gain", "GAIN Capital", "time=ratedatetime symbol=currencypair bid=ratebid ask=rateask"),
     header("cryptocompare", "CryptoCompare", "time open high low close volume=volumefrom volumeto"),
-    header("krx", "Korea Exchange", "일자 종가 시가 고가 저가 거래량"),
     header("krx-day", "Korea Exchange, all stocks of a day", "종목코드 종목명 종가 시가 고가 저가 거래량")
         .with(Rules { is_of_one_day: true, ..Rules::NONE }),
     header(
@@ -151,7 +136,6 @@ pub static LAYOUTS: &[Entry] = &[
         "NSE of India, full bhavcopy",
         "symbol suffix=series date=date1 openprice closeprice volume=ttltrdqnty",
     ),
-    header("nse-history", "NSE of India, one stock", "date series open high low prevclose ltp close"),
     header(
         "bse",
         "BSE of India, one stock",
@@ -188,19 +172,6 @@ pub static LAYOUTS: &[Entry] = &[
         "date time ask=high bid=low price=last size=volume bidvolume askvolume open= bid_size= ask_size=",
     )
     .with(Rules { zero: Some("open"), ..Rules::NONE }),
-    header("zipline", "Zipline, csvdir", "date open high low close volume dividend split"),
-    header("backtrader", "Backtrader", "date time open high low close volume openinterest"),
-    header("backtrader", "Backtrader", "datetime open high low close volume openinterest"),
-    header("stooq", "Stooq, Polish", "data otwarcie najwyzszy najnizszy zamkniecie"),
-    header("stooq", "Stooq, one symbol", "date open high low close").at("*_[dwm].csv"),
-    header("alphavantage", "Alpha Vantage", "timestamp open high low close volume")
-        .at("{daily,weekly,monthly,intraday}_*"),
-    header("firstrate", "FirstRate Data", "timestamp open high low close volume")
-        .at("*_{1min,5min,30min,1hour,1day}*"),
-    header("tradingview", "TradingView", "time open high low close").at("*, *.csv"),
-    header("dukascopy-node", "dukascopy-node and others, one side a file", "timestamp open high low close")
-        .at("*-{bid,ask}-*"),
-    header("dukascopy-node", "dukascopy-node, ticks", "timestamp askprice bidprice askvolume bidvolume"),
     header(
         "coinmarketcap",
         "CoinMarketCap; its column `name` is a number for a currency, and is left out",
@@ -228,7 +199,6 @@ pub static LAYOUTS: &[Entry] = &[
         "LSEG / Refinitiv tick history, version 1",
         "ric date=date[g]|date[l] clock=time[g]|time[l] type price volume bidprice askprice",
     ),
-    header("refinitiv-trades", "LSEG / Refinitiv tick history", "ric datetime price volume"),
     header(
         "refinitiv-days",
         "LSEG / Refinitiv, bars by day",

@@ -28,6 +28,50 @@ fn columns_are_found_in_any_order_and_case() {
 }
 
 #[test]
+fn a_line_of_which_at_most_a_quarter_are_values_may_be_a_header() {
+    assert!(layout("time,price,size,5\n1704292200,1,2,x").is_ok());
+    assert_eq!(layout("time,price,5\n1704292200,1,x").unwrap_err(), LayoutError::NoShape(0));
+}
+
+#[test]
+fn several_prices_in_fractions_are_no_thousands() {
+    assert_eq!(
+        layout("time,price\n1704292200,112'165\n1704292260,112'165").unwrap_err(),
+        LayoutError::Fractions("112'165".to_owned())
+    );
+    assert!(layout("time,price\n1704292200,112'165").is_ok());
+}
+
+#[test]
+fn levels_of_a_book_count_from_0_or_1() {
+    for (header, is_quote) in [("time,bid0,ask0", true), ("time,bid1,ask1", true), ("time,bid2,ask2", false)]
+    {
+        assert_eq!(layout(header).is_ok(), is_quote, "{header}");
+    }
+}
+
+#[test]
+fn a_volume_in_the_currency_of_the_prices_is_no_volume() {
+    let volume = |name: &str| match layout(&format!("time,close,{name}")).unwrap().values {
+        Values::Bars { volume, .. } => volume,
+        Values::Ticks { .. } => None,
+    };
+
+    assert_eq!(volume("Volume BTC"), Some(2));
+    assert_eq!(volume("Volume USD"), None);
+}
+
+#[test]
+fn a_unix_time_beside_a_date_is_within_a_day_of_it() {
+    let columns =
+        |unix: &str| layout(&format!("date,unix,close\n2024-01-03,{unix},1")).unwrap().times.columns;
+
+    assert_eq!(columns("1704326400"), TimeColumns::One(1));
+    let two = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
+    assert_eq!(columns("1704412800"), two);
+}
+
+#[test]
 fn the_exchanges_time_is_preferred_to_the_recorders() {
     assert_eq!(layout("local_timestamp,timestamp,price").unwrap().times.columns, TimeColumns::One(1));
     assert_eq!(layout("local_timestamp,price").unwrap().times.columns, TimeColumns::One(0));

@@ -93,3 +93,21 @@ impl Zones {
         self.named[index].1.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_names_of_zones_are_known() {
+        let resolved_after = |names: usize| {
+            let (mut zones, symbol) = (Zones::new(None, false), "A".parse().unwrap());
+            let mut resolve = |name: &str| zones.resolve(Stamp::Named(0), || name.as_bytes(), &symbol);
+            assert!((0..names).all(|number| resolve(&format!("No/Zone{number}")).is_none()));
+            resolve("Europe/Berlin").is_some()
+        };
+
+        assert!(resolved_after(999));
+        assert!(!resolved_after(1000));
+    }
+}

@@ -1,0 +1,265 @@
+//! Recognizes files of an account, which have other rows beside trades: payments such as dividends, or orders that
+//! were not filled. All rows are compared, because such a row may come late.
+
+use super::cells::Cells;
+use super::layout::{Layout, Record, Role, Values, normal};
+
+/// Words of a trade.
+const TRADES: &str =
+    "buy sell trade fill bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
+
+/// Words of a price that is neither a trade nor a payment.
+const PRICES: &str = "price prices close quote";
+
+/// Words of a payment.
+const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
+    journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
+    auszahlung zinsen gebühr steuer dividendo";
+
+/// Words that may stand beside the kind of a row.
+const BESIDE: &str = "stock cash special reverse regular";
+
+/// Parts of normalized names of columns that say what an instrument is: `Best Buy` is a company.
+const NAMES: [&str; 10] =
+    ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
+
+/// Normalized names of columns with the state of an order.
+const STATES: [&str; 6] = ["action", "event", "status", "orderstatus", "ordstatus", "orderstate"];
+
+/// The beginnings of states in which an order gives no trade.
+const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
+
+/// States in which an order gives no trade, in a column whose name means a state only.
+const WAITING: &str = "new pending working placed submitted accepted triggerpending presubmitted inactive";
+
+/// Normalized cells of an ask.
+const ASKS: [&str; 4] = ["ask", "asks", "bestask", "offer"];
+
+/// So many different cells of a column are remembered. The others are compared again in each row.
+const REMEMBERED: usize = 32;
+
+/// What a row of an account's file is beside a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    Payments,
+    UnfilledOrders,
+    Asks,
+}
+
+/// A column that may say of which kind each row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindColumn {
+    column: usize,
+    /// The normalized name of the column, if it means the state of an order.
+    state: Option<String>,
+    /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
+    is_of_bars: bool,
+}
+
+/// The kind of a row, by a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Trade,
+    Payment,
+    Unfilled,
+    Ask,
+    Other,
+}
+
+impl KindColumn {
+    /// Finds the columns that may say of which kind each row is: those with the state of an order, and those in
+    /// which a first row is a trade or a payment. `names` are the names in the header.
+    pub fn all(layout: &Layout, names: &[String], rows: &[Record]) -> Vec<Self> {
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let is_used = |column: usize| layout.uses().any(|(_, used)| used == column);
+        let is_of_bars = matches!(layout.values, Values::Bars { .. });
+        let kind_column = |column: usize| {
+            let name = names.get(column).map(|name| normal(name.as_bytes())).unwrap_or_default();
+            if NAMES.iter().any(|part| name.contains(part)) {
+                return None;
+            }
+            let state = STATES.contains(&name.as_str()).then_some(name);
+            let column = Self { column, state, is_of_bars };
+            let is_kind =
+                |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
+            (column.state.is_some() || rows.iter().any(is_kind)).then_some(column)
+        };
+        (0..width).filter(|column| !is_used(*column)).filter_map(kind_column).collect()
+    }
+
+    fn kind(&self, cell: &[u8]) -> Kind {
+        let text = String::from_utf8_lossy(cell).to_lowercase();
+        if let Some(name) = &self.state {
+            let state = normal(cell);
+            let is_waiting = !matches!(name.as_str(), "action" | "event") && is_among(WAITING, &state);
+            if is_waiting || UNFILLED.iter().any(|start| state.starts_with(start)) {
+                return Kind::Unfilled;
+            }
+        }
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let has = |known: &str| words.clone().any(|word| is_among(known, word));
+        let is_known = |word: &str| {
+            let known = [TRADES, PAYMENTS, PRICES, BESIDE];
+            known.iter().any(|known| is_among(known, word)) || word.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let says_more = self.is_of_bars && !words.clone().all(is_known);
+        match () {
+            () if says_more => Kind::Other,
+            () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
+            () if has(TRADES) => Kind::Trade,
+            () if has(PAYMENTS) => Kind::Payment,
+            () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,
+            () => Kind::Other,
+        }
+    }
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
+
+/// Compares the kinds of all rows.
+#[derive(Debug, Default)]
+pub struct AccountRows {
+    columns: Vec<Observed>,
+    /// The column of the price or the close.
+    price: usize,
+}
+
+/// What the cells of a column say so far.
+#[derive(Debug)]
+struct Observed {
+    column: KindColumn,
+    known: Vec<Vec<u8>>,
+    /// The kinds of rows.
+    kinds: Vec<Kind>,
+}
+
+impl AccountRows {
+    /// Creates the comparison of the columns. A file without prices of trades or bars is no account's.
+    pub fn new(layout: &Layout, columns: &[KindColumn]) -> Self {
+        let mut uses = layout.uses();
+        let Some((_, price)) = uses.find(|(role, _)| matches!(role, Role::Price | Role::Close)) else {
+            return Self::default();
+        };
+        let observed =
+            |column: &KindColumn| Observed { column: column.clone(), known: Vec::new(), kinds: Vec::new() };
+        Self { columns: columns.iter().map(observed).collect(), price }
+    }
+
+    /// Returns how many cells of a row must be read.
+    pub fn width(&self) -> usize {
+        let last = self.columns.iter().map(|observed| observed.column.column).max();
+        last.map_or(0, |last| last.max(self.price) + 1)
+    }
+
+    /// Adds a row. A row without a price gives no trade anyway, so it does not count.
+    pub fn observe(&mut self, layout: &Layout, row: &Cells<'_>) {
+        for observed in &mut self.columns {
+            let Some(cell) = row.get(observed.column.column) else { continue };
+            if observed.known.iter().any(|known| known == cell) {
+                continue;
+            }
+            let price = row.get(self.price).map(|price| layout.numbers.price(price));
+            if !matches!(price, Some(Ok(Some(_)))) {
+                continue;
+            }
+            let kind = observed.column.kind(cell);
+            if !observed.kinds.contains(&kind) {
+                observed.kinds.push(kind);
+            }
+            if observed.known.len() < REMEMBERED {
+                observed.known.push(cell.to_vec());
+            }
+        }
+    }
+
+    /// Returns what the rows are beside trades: payments if a column has both, or payments only; or orders that were
+    /// not filled. Returns `None` if the rows are of one kind.
+    pub fn found(&self) -> Option<Account> {
+        let is_statement = |Observed { kinds, .. }: &Observed| {
+            kinds.contains(&Kind::Payment) && (kinds.contains(&Kind::Trade) || kinds.len() == 1)
+        };
+        if self.columns.iter().any(is_statement) {
+            return Some(Account::Payments);
+        }
+        let has = |kind: Kind| self.columns.iter().any(|observed| observed.kinds.contains(&kind));
+        match () {
+            () if has(Kind::Unfilled) => Some(Account::UnfilledOrders),
+            () if has(Kind::Ask) => Some(Account::Asks),
+            () => None,
+        }
+    }
+}
+
+impl Account {
+    /// Returns what the file holds.
+    pub const fn looks_like(self) -> &'static str {
+        match self {
+            Self::Payments => {
+                "a statement of an account, with payments beside its trades (--map reads all rows)"
+            }
+            Self::Asks => "asks beside other rows (--map reads all rows)",
+            Self::UnfilledOrders => "orders, some of them not filled (--map reads all rows)",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::Splitter;
+    use super::super::layout::{self, Given};
+    use super::*;
+
+    fn found(name: &str, cells: &[&str]) -> Option<Account> {
+        let record = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Record>();
+        let header = format!("time,price,{name}");
+        let rows: Vec<String> = cells.iter().map(|cell| format!("1704292200,5,{cell}")).collect();
+        let lines: Vec<Record> =
+            [header.as_str()].into_iter().chain(rows.iter().map(String::as_str)).map(record).collect();
+        let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+        let names: Vec<String> = header.split(',').map(str::to_owned).collect();
+        let columns = KindColumn::all(&layout, &names, &lines[1..]);
+        let mut account = AccountRows::new(&layout, &columns);
+        for row in &rows {
+            account.observe(&layout, &Splitter::new(b',').split(row.as_bytes(), account.width()));
+        }
+        account.found()
+    }
+
+    #[test]
+    fn payments_beside_trades_are_a_statement() {
+        assert_eq!(found("what", &["Buy", "Dividend"]), Some(Account::Payments));
+        assert_eq!(found("what", &["close", "dividend"]), Some(Account::Payments));
+        assert_eq!(found("what", &["Dividend", "Deposit"]), Some(Account::Payments));
+        assert_eq!(found("what", &["Dividend", "x"]), None);
+        assert_eq!(found("what", &["Buy", "x"]), None);
+        assert_eq!(found("what", &["Buy", "Sell dividend shares"]), None);
+    }
+
+    #[test]
+    fn orders_that_were_not_filled_are_no_trades() {
+        assert_eq!(found("status", &["FILLED", "CANCELLED"]), Some(Account::UnfilledOrders));
+        assert_eq!(found("status", &["FILLED", "Rejected: no margin"]), Some(Account::UnfilledOrders));
+        assert_eq!(found("status", &["FILLED", "NEW"]), Some(Account::UnfilledOrders));
+        assert_eq!(found("event", &["NEW", "x"]), None);
+        assert_eq!(found("event", &["cancel", "x"]), Some(Account::UnfilledOrders));
+        assert_eq!(found("what", &["CANCELLED", "x"]), None);
+        assert_eq!(found("status", &["open", "closed"]), None);
+    }
+
+    #[test]
+    fn asks_are_no_trades() {
+        assert_eq!(found("what", &["TRADE", "ASK"]), Some(Account::Asks));
+        assert_eq!(found("what", &["TRADE", "BID"]), None);
+    }
+
+    #[test]
+    fn different_cells_are_compared_without_end() {
+        let mut cells: Vec<String> = (0..100).map(|number| format!("BOUGHT {number}")).collect();
+        cells.push("TAX".to_owned());
+        let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+
+        assert_eq!(found("what", &cells), Some(Account::Payments));
+    }
+}
