@@ -370,3 +370,11 @@ fn a_file_is_refused_if_more_than_half_of_its_first_hundred_rows_are_bad() {
     assert!(opened(&config).is_ok());
     assert!(matches!(refused("a.csv", &file(51)), FeedError::MostlyBad { bad: 51, tried: 100, .. }));
 }
+
+#[test]
+fn more_than_half_of_the_lines_of_a_table_have_runs_of_blanks() {
+    let reason = |text: &str| refused("a.csv", text).to_string();
+
+    assert!(reason("one  two\nthree  four\nfive").contains("several blanks between them"));
+    assert!(reason("one  two\nthree").contains("text that is no table"));
+}

@@ -281,3 +281,41 @@ fn the_table_is_well_formed() {
         assert!(columns.values().is_some() || has_no_values, "{}", entry.name);
     }
 }
+
+/// Returns whether a column of times of receipt is said not to be used. Each row has a time and, so many seconds later,
+/// a time of receipt.
+fn is_second_time_told(rows: [(i64, i64); 2]) -> bool {
+    let second =
+        |time: i64| format!("2024-01-{:02}T00:{:02}:{:02}Z", 3 + time / 86_400, time % 3600 / 60, time % 60);
+    let lines = rows.map(|(time, after)| format!("{},{},1", second(time), second(time + after)));
+    let all = records(&format!("time,seen,price\n{}", lines.join("\n")));
+    let layout = recognize(&all, given()).unwrap().layout;
+    other_times::assumed(&all[0], &all[1..], &layout).is_some()
+}
+
+#[test]
+fn other_times_are_told_if_they_are_within_a_day() {
+    assert!(is_second_time_told([(0, 1), (60, 86_400)]));
+    assert!(!is_second_time_told([(0, 1), (60, 86_401)]));
+}
+
+#[test]
+fn times_in_another_zone_are_no_other_times() {
+    assert!(!is_second_time_told([(0, 900), (60, 900)]));
+    assert!(is_second_time_told([(0, 899), (60, 899)]));
+    assert!(is_second_time_told([(0, 300), (60, 300)]));
+}
+
+#[test]
+fn other_days_are_no_other_times() {
+    assert!(!is_second_time_told([(0, 0), (86_400, 86_400)]));
+}
+
+#[test]
+fn a_level_of_a_book_has_at_most_three_digits() {
+    let rows =
+        |level: &str| layout(&format!("time,side,level,price\n1704292200,bid,1,5\n1704292200,bid,{level},4"));
+
+    assert_eq!(rows("999").unwrap_err(), LayoutError::Unfit("a table", "levels of an order book, one a row"));
+    assert!(rows("1000").is_ok());
+}
