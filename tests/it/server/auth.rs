@@ -38,7 +38,10 @@ const HANDSHAKE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: webs
 
 #[tokio::test]
 async fn a_client_without_a_token_gets_and_does_nothing_until_it_shows_one() {
-    let server = TestServer::start(config()).await;
+    // Both clients are on one shard, so a message that has come to one would have come to the other.
+    let mut config = config();
+    config.server.shards = 1;
+    let server = TestServer::start(config).await;
     let mut desk = server.connect("/ws?token=correct").await;
     let mut client = server.connect("/ws?symbols=AAPL").await;
 
