@@ -195,7 +195,7 @@ impl Shard {
     }
 
     /// Returns the sequence number up to which the sockets of all `every` clients have accepted all events.
-    /// If the bus is [ending](Bus::is_ending), the other clients count, too. If no client is behind, the
+    /// If the bus is [ending](crate::bus::Bus::is_ending), the other clients count, too. If no client is behind, the
     /// result is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
