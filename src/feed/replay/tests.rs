@@ -301,14 +301,19 @@ fn a_missing_file_an_empty_folder_and_no_file_are_different_errors() {
     assert!(error.to_string().ends_with("no file in it has an ending of market data"), "{error}");
 }
 
+/// Returns what `inspect` tells of a file.
+fn inspected(content: &str) -> Inspection {
+    let (_folder, config) = files(&[("a.csv", content)]);
+    let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
+    let replay = Replay::open(&config, &lines).unwrap();
+    replay.inspect().next().unwrap().unwrap()
+}
+
 /// Returns the example of the only unused column, in a file of rows with a remark. A row is long by its remark.
 fn example(remarks: impl IntoIterator<Item = String>) -> String {
     let rows: Vec<String> = remarks.into_iter().map(|remark| format!("1704292200,1,{remark}\n")).collect();
     let rows = rows.concat();
-    let (_folder, config) = files(&[("a.csv", &format!("time,price,remark\n{rows}"))]);
-    let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
-    let replay = Replay::open(&config, &lines).unwrap();
-    let inspection = replay.inspect().next().unwrap().unwrap();
+    let inspection = inspected(&format!("time,price,remark\n{rows}"));
     inspection.unused.first().map(|column| column.example.clone()).unwrap_or_default()
 }
 
@@ -347,10 +352,7 @@ fn bars_are_said_to_share_their_times_if_one_in_ten_does() {
     let is_said = |rows: u64| {
         let others: Vec<String> = (1..rows).map(|row| format!("{},1\n", 1_704_292_200 + row * 60)).collect();
         let others = others.concat();
-        let (_folder, config) = files(&[("a.csv", &format!("time,close\n1704292260,1\n{others}"))]);
-        let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
-        let replay = Replay::open(&config, &lines).unwrap();
-        let inspection = replay.inspect().next().unwrap().unwrap();
+        let inspection = inspected(&format!("time,close\n1704292260,1\n{others}"));
         inspection.warnings.iter().any(|warning| warning.contains("have the same time"))
     };
 

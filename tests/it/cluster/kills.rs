@@ -153,7 +153,7 @@ impl Client {
     }
 }
 
-/// The nodes, and the addresses of those that take clients.
+/// The nodes, and the addresses of the nodes that clients may connect to.
 struct Nodes {
     url: String,
     running: Vec<ServerProcess>,
