@@ -318,7 +318,7 @@ impl<L: SharedLog> Node<L> {
                         self.stall();
                     }
                 }
-                () = served(&self.bus, self.settings.stall_timeout), if self.must_wait() => self.report(),
+                () = served(&self.bus, self.settings.stall_timeout), if self.must_wait() => self.on_served(),
                 command = self.remote.next_command() => self.execute(command),
                 change = changed(&mut self.role, &mut self.own_feed, may_append) => {
                     if let (Change::Executed(status, answer), Some(term)) = (change, self.role.term()) {

@@ -16,6 +16,9 @@ use tokio::sync::oneshot;
 /// The feed waits while more events than this are in the queue.
 const BOUND: usize = 16_384;
 
+/// How many more events a feed that waits for clients publishes before they have got the events before.
+const AHEAD: u64 = 4096;
+
 /// What a leader's feed has published, and the stream does not have yet.
 #[derive(Debug)]
 pub struct Queue {
@@ -185,10 +188,11 @@ impl Queue {
         self.done += body.events();
     }
 
-    /// Tells the feed how much of what it has published is done: what the stream has, and what the clients have
-    /// got up to the sequence number `served`.
-    pub fn report(&self, served: u64) {
-        self.reader.done(self.done.min(served));
+    /// Tells the feed how much of what it has published is done. That is what the stream has. If the feed waits
+    /// for clients, which have got all events up to `served`, then it is also the next events, so that the feed
+    /// publishes these while the clients get the events before.
+    pub fn report(&self, served: Option<u64>) {
+        self.reader.done(served.map_or(self.done, |served| served + AHEAD));
     }
 
     /// Tells the feed that a client of some node has subscribed.

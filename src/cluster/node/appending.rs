@@ -25,11 +25,8 @@ impl<L: SharedLog> Node<L> {
         if !self.may_append(now) {
             return None;
         }
-        let (entry, previous) = self.next_entry(now)?;
-        let is_beat = entry.body.is_beat();
-        let (bytes, _) = entry.encode(previous);
+        let (subject, bytes) = self.next_message(now)?;
         let (log, expected) = (self.log.clone(), self.read);
-        let subject = if is_beat { Subject::Beat } else { Subject::Log };
         self.appender.sent(expected, now);
         Some(Box::pin(async move {
             match timeout(ANSWER, log.append(subject, bytes, expected)).await {
@@ -47,10 +44,11 @@ impl<L: SharedLog> Node<L> {
         self.appender.is_free(now) && self.read >= self.end
     }
 
-    /// Returns the next entry that this node may append, and the chain value before it.
-    pub(super) fn next_entry(&mut self, now: Instant) -> Option<(Entry, u64)> {
+    /// Returns the next message that this node may append, and its subject.
+    fn next_message(&mut self, now: Instant) -> Option<(Subject, Vec<u8>)> {
         if let Role::Following = self.role {
-            return self.lead_entry(now);
+            let (entry, previous) = self.lead_entry(now)?;
+            return Some((Subject::Log, entry.encode(previous).0));
         }
         let position = self.reader.position()?;
         let Role::Leading(term) = &mut self.role else { return None };
@@ -64,7 +62,8 @@ impl<L: SharedLog> Node<L> {
         if now >= term.next_beat {
             term.next_beat = now + BEAT;
             let status = serde_json::to_string(&status).unwrap_or_default();
-            return Some((Entry { header, body: Body::Beat { status } }, position.chain));
+            let beat = Entry { header, body: Body::Beat { status } };
+            return Some((Subject::Beat, beat.encode(position.chain).0));
         }
         term.queue.fill();
         let mut most = usize::MAX;
@@ -74,14 +73,14 @@ impl<L: SharedLog> Node<L> {
             let (bytes, _) = entry.encode(position.chain);
             let events = usize::try_from(entry.body.events()).unwrap_or(usize::MAX);
             if bytes.len() <= self.settings.batch_bytes || events <= 1 {
-                return Some((entry, position.chain));
+                return Some((Subject::Log, bytes));
             }
             most = events / 2;
         }
     }
 
     /// Returns the entry with which this node would begin a term; `None` if the node may not lead now.
-    pub(super) fn lead_entry(&mut self, now: Instant) -> Option<(Entry, u64)> {
+    fn lead_entry(&mut self, now: Instant) -> Option<(Entry, u64)> {
         let own_feed = self.own_feed.as_ref()?;
         let begins_epoch = self.settings.restarts || self.lost.is_some() || self.reader.position().is_none();
         // An empty stream has no leader to wait for.

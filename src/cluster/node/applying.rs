@@ -48,12 +48,10 @@ impl<L: SharedLog> Node<L> {
     /// Tells this node's own feed how far the stream and the clients are.
     pub(super) fn report(&self) {
         let Role::Leading(term) = &self.role else { return };
-        let served = if self.bus.is_flow_controlled() {
+        let served = self.bus.is_flow_controlled().then(|| {
             let others = self.view.borrow().nodes.served(&self.settings.id, Instant::now());
             self.bus.served().min(others.unwrap_or(u64::MAX))
-        } else {
-            u64::MAX
-        };
+        });
         term.queue.report(served);
     }
 

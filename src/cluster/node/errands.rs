@@ -81,6 +81,14 @@ impl<L: SharedLog> Node<L> {
         }));
     }
 
+    /// Tells the leader that the clients of this node have got all events, so that a feed at full speed continues.
+    pub(super) fn on_served(&self) {
+        match self.role {
+            Role::Leading(_) => self.report(),
+            Role::Following => self.announce(),
+        }
+    }
+
     /// Handles what comes from another node.
     pub(super) fn on_mail(&mut self, mail: Mail) {
         match mail {
@@ -93,6 +101,7 @@ impl<L: SharedLog> Node<L> {
                         self.renew_epoch(epoch);
                     }
                     self.view.send_modify(|view| view.nodes.record(presence, Instant::now()));
+                    self.report();
                 }
             }
             Mail::Request { request, reply_to } => {
