@@ -49,6 +49,7 @@
 //! | [nearest] | suggests the names nearest to a wrong name | nothing of ours |
 //! | [task] | turns a panic or an early end of a task into an error | nothing of ours |
 //! | `fault` | injects faults, for tests of the built program | nothing of ours |
+//! | `exact_timer` | a timer for waits of a few milliseconds | nothing of ours |
 //! | [counters] | the counters of `/metrics`, such as how often each limit is exceeded | nothing of ours |
 //! | [market] | market data: events, symbols, prices, sizes and times | nothing of ours |
 //! | [wire] | commands, replies and errors of the protocol; parses messages | market, nearest |
@@ -58,8 +59,8 @@
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
 //! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
-//! | [cluster] | many nodes that serve one feed, through a log that NATS JetStream stores | bus, feed, market, range |
-//! | [hub] | sends events to connections | bus, cluster, encoding, wire, market, counters, range, fault, `tcp_info` |
+//! | [cluster] | many nodes that serve one feed, through a log that NATS JetStream stores | bus, feed, market, range, `exact_timer` |
+//! | [hub] | sends events to connections | bus, cluster, encoding, wire, market, counters, range, fault, `exact_timer`, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
@@ -336,7 +337,6 @@
 //! | `catch_up_quota.rs` | share of a turn for catching up |
 //! | `overload.rs` | when a shard conflates |
 //! | `flush_window.rs` | when and how long a shard collects updates |
-//! | `exact_timer.rs` | a timer for waits of a few milliseconds |
 //! | `heartbeats.rs` | when each heartbeat is due |
 //! | `deadlines.rs` | ping, message and auth timeouts, unreachable clients |
 //! | `liveness.rs` | sends pings, closes |
@@ -555,6 +555,7 @@ pub mod config;
 pub mod contract;
 pub mod counters;
 pub mod encoding;
+mod exact_timer;
 pub mod exit_code;
 mod fault;
 pub mod feed;

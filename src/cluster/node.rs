@@ -32,6 +32,7 @@ use super::queue::Queue;
 use super::reader::{Position, Reader};
 use super::view::View;
 use crate::bus::{Bus, SymbolValues};
+use crate::exact_timer::ExactTimer;
 use crate::feed::{Control, ControlError, RemoteFeed, Status};
 use crate::market::{Symbol, Time};
 
@@ -84,6 +85,8 @@ pub struct Settings {
     pub checkpoint: Duration,
     /// Whether the node begins a new epoch at once, with its feed anew.
     pub restarts: bool,
+    /// Whether tokio's clock follows the system's clock; false in tests, which may pause tokio's clock.
+    pub has_system_clock: bool,
 }
 
 /// A node of the cluster.
@@ -266,6 +269,7 @@ impl<L: SharedLog> Node<L> {
         stop: &CancellationToken,
     ) -> End {
         let mut append = never();
+        let mut timer = ExactTimer::new(self.settings.has_system_clock);
         let mut next_presence = Instant::now();
         let mut resign_by: Option<Instant> = None;
         loop {
@@ -279,7 +283,7 @@ impl<L: SharedLog> Node<L> {
                 append = sending;
             }
             self.save(now);
-            let may_append = self.may_append(now);
+            let (may_fill, window_end) = (self.may_fill(now), self.window_end(now));
             // The program ends with the feed, and the clients have everything.
             let is_done = self.bus.is_ending() && !self.must_wait();
             let next = self.next_step(now).min(resign_by.unwrap_or(now + BEAT));
@@ -320,11 +324,12 @@ impl<L: SharedLog> Node<L> {
                 }
                 () = served(&self.bus, self.settings.stall_timeout), if self.must_wait() => self.on_served(),
                 command = self.remote.next_command() => self.execute(command),
-                change = changed(&mut self.role, &mut self.own_feed, may_append) => {
+                change = changed(&mut self.role, &mut self.own_feed, may_fill) => {
                     if let (Change::Executed(status, answer), Some(term)) = (change, self.role.term()) {
                         term.queue.executed(*status, answer);
                     }
                 }
+                () = timer.sleep_until(window_end.unwrap_or(now)), if window_end.is_some() => {}
                 () = sleep_until(next) => {
                     if resign_by.is_some_and(|by| by <= Instant::now()) {
                         return End::Stopped;
@@ -339,12 +344,24 @@ impl<L: SharedLog> Node<L> {
         self.bus.is_flow_controlled() && self.bus.served() < self.bus.head()
     }
 
+    /// Returns whether what the feed publishes goes into the queue now. It waits outside, so that it does not wake
+    /// the node, while a message is in flight or the next one waits for the window's end.
+    fn may_fill(&self, now: Instant) -> bool {
+        let is_idle = self.appender.free_at(now).is_some() && self.read >= self.end;
+        is_idle && matches!(&self.role, Role::Leading(term) if term.queue.is_empty())
+    }
+
+    /// Returns when the next append begins, if this node has something to append, but the window is not over.
+    fn window_end(&self, now: Instant) -> Option<Instant> {
+        let is_due = |term: &Term| !term.queue.is_empty() || term.next_beat <= now;
+        let is_waiting = matches!(&self.role, Role::Leading(term) if is_due(term));
+        self.appender.free_at(now).filter(|free| is_waiting && *free > now)
+    }
+
     /// Returns when the node has something to do, even if nothing comes.
     fn next_step(&self, now: Instant) -> Instant {
         let Some(free) = self.appender.free_at(now) else { return now + BEAT };
         let next = match &self.role {
-            // At the end of the window, the node looks for what the feed has published within it.
-            Role::Leading(_) if free > now => free,
             Role::Leading(term) => term.next_beat,
             Role::Following => self.lease.ends_at(now),
         };
@@ -419,14 +436,14 @@ enum Change {
     Executed(Box<Status>, Answers),
 }
 
-/// Waits for a change of this node's own feed. If the node may not append, what the feed publishes is no
-/// change.
+/// Waits for a change of this node's own feed. If the node leads and `may_fill`, takes what the feed publishes
+/// into the queue.
 ///
 /// Cancel safe: a cancelled wait loses no change.
-async fn changed(role: &mut Role, own_feed: &mut Option<OwnFeed>, may_append: bool) -> Change {
+async fn changed(role: &mut Role, own_feed: &mut Option<OwnFeed>, may_fill: bool) -> Change {
     match (role, own_feed) {
         (Role::Leading(term), _) => {
-            let Term { queue, executing, is_resigning, .. } = &mut **term;
+            let Term { queue, executing, .. } = &mut **term;
             select! {
                 (executed, target, answer) = next_executed(executing) => match executed {
                     Ok(status) => return Change::Executed(Box::new(status), answer),
@@ -436,7 +453,9 @@ async fn changed(role: &mut Role, own_feed: &mut Option<OwnFeed>, may_append: bo
                         let _ = answer.send(Err(error));
                     }
                 },
-                () = queue.ready(), if may_append && !*is_resigning => {}
+                () = queue.ready(), if may_fill => {
+                    queue.fill();
+                }
             }
         }
         (Role::Following, Some(own_feed)) => own_feed.changed().await,

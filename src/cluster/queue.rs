@@ -117,8 +117,14 @@ impl Queue {
         self.reader.ready().await;
     }
 
-    /// Takes what the feed has published into the queue. Returns whether the queue has something to append.
-    pub fn fill(&mut self) -> bool {
+    /// Returns whether the queue has nothing to append.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Takes what the feed has published into the queue, until the queue is full.
+    pub fn fill(&mut self) {
         while self.items.len() <= BOUND
             && let Some(read) = self.reader.try_next()
         {
@@ -142,7 +148,6 @@ impl Queue {
                 }
             }
         }
-        !self.items.is_empty()
     }
 
     /// Returns the next entry: all events that wait, at most [`MAX_EVENTS`] and `most`, or one other item.

@@ -106,6 +106,7 @@ impl Starting {
             stall_timeout: self.stall_timeout,
             stalled_after: self.stalled_after,
             restarts: config.restarts,
+            has_system_clock: true,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(nats::pass_messages(config.clone(), settings.id.clone(), queues));

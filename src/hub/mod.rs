@@ -15,7 +15,6 @@ mod connection;
 mod connection_state;
 mod deadlines;
 mod encoding_cache;
-mod exact_timer;
 mod fan_out;
 mod flush_window;
 mod frame_buffer;

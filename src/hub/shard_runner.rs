@@ -15,13 +15,13 @@ use tokio::task::yield_now;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::exact_timer::ExactTimer;
 use super::overload::Overload;
 use super::relay::Relayed;
 use super::settings::Settings;
 use super::shard::Shard;
 use super::sockets::Sockets;
 use crate::bus::{Checkpoint, Reader};
+use crate::exact_timer::ExactTimer;
 use crate::fault;
 use crate::market::Time;
 

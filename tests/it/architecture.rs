@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each module, the modules that it may import.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
+    ("exact_timer", &[]),
     ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
@@ -20,8 +21,8 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("bus", &["market", "counters", "range"]),
     ("bars", &["bus", "fault", "market", "range"]),
     ("feed", &["bus", "fault", "market", "counters", "range", "task"]),
-    ("cluster", &["bus", "feed", "market", "range"]),
-    ("hub", &["bus", "cluster", "fault", "encoding", "wire", "market", "counters", "range"]),
+    ("cluster", &["bus", "exact_timer", "feed", "market", "range"]),
+    ("hub", &["bus", "cluster", "exact_timer", "fault", "encoding", "wire", "market", "counters", "range"]),
     ("session", &["auth", "hub", "encoding", "wire", "market", "counters", "range"]),
     ("client", &[]),
     ("files", &["feed", "encoding", "market"]),

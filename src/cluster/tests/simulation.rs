@@ -90,6 +90,7 @@ impl Simulated {
             stall_timeout: Duration::from_secs(10),
             stalled_after: Duration::from_secs(30),
             restarts: false,
+            has_system_clock: false,
         };
         let log = stream.link(seed);
         let (sender, view) = watch::channel(View::new(&settings.id));

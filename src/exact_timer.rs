@@ -8,7 +8,7 @@ use tokio::time::{self, Instant};
 
 /// A timer that is as exact as the system allows.
 #[derive(Debug, Default)]
-pub(super) struct ExactTimer {
+pub struct ExactTimer {
     #[cfg(target_os = "linux")]
     system: Option<linux::SystemTimer>,
 }
@@ -17,18 +17,18 @@ impl ExactTimer {
     /// Returns a timer. If `has_system_clock` is false, or if no file descriptor is free, the timer is
     /// tokio's.
     #[cfg(target_os = "linux")]
-    pub(super) fn new(has_system_clock: bool) -> Self {
+    pub fn new(has_system_clock: bool) -> Self {
         Self { system: has_system_clock.then(linux::SystemTimer::new).and_then(Result::ok) }
     }
 
     /// Returns tokio's timer.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn new(_has_system_clock: bool) -> Self {
+    pub fn new(_has_system_clock: bool) -> Self {
         Self {}
     }
 
     /// Waits until `due`. If the wait is cancelled, the next call starts a new wait.
-    pub(super) async fn sleep_until(&mut self, due: Instant) {
+    pub async fn sleep_until(&mut self, due: Instant) {
         #[cfg(target_os = "linux")]
         if let Some(system) = &mut self.system
             && system.sleep_until(due).await.is_ok()
@@ -62,7 +62,7 @@ mod linux {
     }
 
     impl SystemTimer {
-        pub(super) fn new() -> io::Result<Self> {
+        pub fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
             Ok(Self { timer: Receiver::from_owned_fd_unchecked(timer)?, set_for: None })
