@@ -256,7 +256,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             auth,
             metrics,
             contract: ContractPages::default(),
-            info: Info::new(bus.kind(), &config.session, &config.limits, &config.relay),
+            info: Info::new(&config.session, &config.limits, &config.relay),
         });
         let (failure_sender, failures) = mpsc::channel(1);
         let worker = |(number, inbox)| {

@@ -99,19 +99,35 @@ impl AppState {
         (!view.has_caught_up).then(|| "this node has not caught up with the cluster yet".to_owned())
     }
 
-    /// Waits until a node of a cluster has reached the cursor of a request. The client may come from another node,
-    /// which is ahead of this one.
-    pub async fn reach_cursor(&self, query: &str, last: Option<Cursor>) {
+    /// Waits until a node of a cluster has reached the cursor of a subscription: `last`, or the cursor in the URL.
+    ///
+    /// # Errors
+    ///
+    /// The error is that of [`reach`](Self::reach).
+    pub async fn reach_subscription(&self, query: &str, last: Option<Cursor>) -> Result<(), ErrorResponse> {
         if self.cluster.is_none() {
-            return;
+            return Ok(());
         }
         let in_url = || match UrlParameters::parse(query).ok()?.subscribe {
             Some(Command::Subscribe { after, .. }) => after,
             _ => None,
         };
-        if let Some(Cursor { epoch, seq }) = last.or_else(in_url) {
-            self.bus.reach(&epoch, seq).await;
+        let cursor = last.or_else(in_url);
+        if let Some(cursor) = cursor { self.reach(&cursor).await } else { Ok(()) }
+    }
+
+    /// Waits until a node of a cluster has reached a cursor. The client may come from another node, which is ahead
+    /// of this one.
+    ///
+    /// # Errors
+    ///
+    /// The error has the status 503 if the node is cut off from its cluster, so that it cannot reach the cursor.
+    pub async fn reach(&self, cursor: &Cursor) -> Result<(), ErrorResponse> {
+        if self.bus.reach(&cursor.epoch, cursor.seq).await || self.bus.is_current() {
+            return Ok(());
         }
+        let message = format!("this node is cut off from its cluster before {cursor}; ask another node");
+        Err((StatusCode::SERVICE_UNAVAILABLE, ErrorReply::new(ErrorCode::NotReady, message)))
     }
 
     /// Returns the permissions of a request whose URL has no parameter besides the token.

@@ -98,17 +98,20 @@ pub fn snapshots(state: &AppState, headers: &HeaderMap, query: &str) -> Result<R
     Ok(pending(DataRequest::LastValues(request)))
 }
 
-/// Answers a request to `/api/v1/events`.
+/// Answers a request to `/api/v1/events`. A node of a cluster first waits until it has reached the cursor.
 ///
 /// # Errors
 ///
 /// Returns an error if the token or a parameter is missing or wrong, or if the token does not allow the
-/// symbols.
-pub fn events(state: &AppState, headers: &HeaderMap, query: &str) -> Result<Response, ErrorResponse> {
+/// symbols. Also returns an error if the node is cut off from its cluster before the cursor.
+pub async fn events(state: &AppState, headers: &HeaderMap, query: &str) -> Result<Response, ErrorResponse> {
     let (access, parameters) = parse(state, headers, query, &["symbols", "channels", "after", "limit"])?;
     let DataParameters { symbols, channels, after, limit } = parameters;
     let symbols = allowed(symbols, &access)?;
     let after = after.map(|text| parse_after(&text)).transpose().map_err(bad)?;
+    if let Some(cursor) = &after {
+        state.reach(cursor).await?;
+    }
     let request = EventsRequest { symbols, channels, after, limit: limit.unwrap_or(DEFAULT_EVENTS) };
     Ok(pending(DataRequest::Events(request)))
 }

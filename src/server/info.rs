@@ -13,12 +13,9 @@ use crate::wire::MAX_LIMIT;
 /// The version of the protocol.
 const PROTOCOL: u32 = 1;
 
-/// The description of a server. Only a restart changes it.
+/// What the settings of a server say to its clients. Only a restart changes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
-    version: &'static str,
-    protocol: u32,
-    feed: Feed,
     heartbeat_ms: u64,
     relay: bool,
     limits: ClientLimits,
@@ -46,9 +43,13 @@ struct ClientLimits {
     page: usize,
 }
 
-/// The answer to a request for the description. A reload of the configuration may add tokens.
+/// The answer to a request for the description. A reload of the configuration may add tokens. A node without a feed
+/// learns the kind of feed from its cluster.
 #[derive(Serialize)]
 struct Answer<'a> {
+    version: &'static str,
+    protocol: u32,
+    feed: Feed,
     #[serde(flatten)]
     info: &'a Info,
     tokens: bool,
@@ -57,11 +58,8 @@ struct Answer<'a> {
 impl Info {
     /// Returns the description of a server with these settings.
     #[must_use]
-    pub fn new(kind: FeedKind, session: &Config, limits: &Limits, relay: &RelayConfig) -> Self {
+    pub fn new(session: &Config, limits: &Limits, relay: &RelayConfig) -> Self {
         Self {
-            version: env!("CARGO_PKG_VERSION"),
-            protocol: PROTOCOL,
-            feed: Feed { kind },
             heartbeat_ms: u64::try_from(session.heartbeat.as_millis()).unwrap_or(u64::MAX),
             relay: relay.enabled,
             limits: ClientLimits {
@@ -78,8 +76,14 @@ impl Info {
 
     /// Returns the response with the description. `has_tokens` states whether the server has tokens now.
     #[must_use]
-    pub fn response(&self, has_tokens: bool) -> Response {
-        let answer = Answer { info: self, tokens: has_tokens };
+    pub fn response(&self, kind: FeedKind, has_tokens: bool) -> Response {
+        let answer = Answer {
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL,
+            feed: Feed { kind },
+            info: self,
+            tokens: has_tokens,
+        };
         json_response(StatusCode::OK, serde_json::to_string(&answer).expect("a description is plain data"))
     }
 }

@@ -21,8 +21,8 @@ type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response
 
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, charting, checking, streaming, finishing, informing] =
-        [&state; 8].map(Arc::clone);
+    let [guarding, upgrading, controlling, charting, checking, streaming, finishing, informing, paging] =
+        [&state; 9].map(Arc::clone);
     let [openapi, asyncapi] = [&state; 2].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
@@ -60,12 +60,15 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     };
     let symbols = reading("symbols", data_api::symbols);
     let snapshots = reading("snapshots", data_api::snapshots);
-    let events = reading("events", data_api::events);
+    let events = warp::path!("api" / "v1" / "events")
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(move |headers, query| Box::pin(events_response(Arc::clone(&paging), headers, query)));
     let cluster = reading("cluster", cluster_api::response);
     let info = warp::path!("api" / "v1" / "info").and(query).map(move |query: String| {
         let has_tokens = !informing.auth.borrow().tokens.is_empty();
         match no_parameter(&query) {
-            Ok(()) => informing.info.response(has_tokens),
+            Ok(()) => informing.info.response(informing.bus.kind(), has_tokens),
             Err((status, error)) => error_response(status, &error),
         }
     });
@@ -130,8 +133,9 @@ async fn handshake_response(
     context: RequestContext,
     query: String,
 ) -> warp::reply::Response {
-    state.reach_cursor(&query, None).await;
-    upgrade_response(&state, &headers, &query, &context)
+    let reached = state.reach_subscription(&query, None).await;
+    reached
+        .and_then(|()| upgrade_response(&state, &headers, &query, &context))
         .unwrap_or_else(|(status, error)| error_response(status, &error))
 }
 
@@ -143,8 +147,15 @@ async fn stream_response(
     context: RequestContext,
     query: String,
 ) -> warp::reply::Response {
-    state.reach_cursor(&query, streams::last_event(&headers).ok().flatten()).await;
-    streams::response(&state, stream, &method, context.version, &headers, &query)
+    let reached = state.reach_subscription(&query, streams::last_event(&headers).ok().flatten()).await;
+    reached
+        .and_then(|()| streams::response(&state, stream, &method, context.version, &headers, &query))
+        .unwrap_or_else(|(status, error)| error_response(status, &error))
+}
+
+async fn events_response(state: Arc<AppState>, headers: HeaderMap, query: String) -> warp::reply::Response {
+    data_api::events(&state, &headers, &query)
+        .await
         .unwrap_or_else(|(status, error)| error_response(status, &error))
 }
 

@@ -218,6 +218,7 @@ async fn an_edge_serves_the_feed_of_the_others_without_having_one() {
     let mut client = edge.connect("/ws?symbols=*").await;
     let reply = client.expect(r#"{"type":"subscribed","feed":{"kind":"simulated"}}"#).await;
     assert_eq!(reply["epoch"], *nodes[0].bus().epoch());
+    assert_eq!(get(&edge, "/api/v1/info").await.1["feed"]["kind"], "simulated");
     assert_eq!(ask(&edge, "POST /api/v1/feed", r#"{"action":"pause"}"#).await.0, 200);
     assert_eq!(nodes[0].bus().feed_state(), FeedState::Paused);
     drop(nodes);
@@ -326,6 +327,9 @@ async fn a_cursor_that_is_ahead_of_its_node_waits_for_the_node() {
     let mut client = nodes[0].connect(&format!("/ws?symbols=*&after={epoch}-{ahead}")).await;
 
     client.expect(r#"{"type":"subscribed","resumed":true}"#).await;
+    let ahead = nodes[0].bus().head() + 100;
+    let (status, page) = get(&nodes[0], &format!("/api/v1/events?symbols=*&after={epoch}-{ahead}")).await;
+    assert_eq!((status, &page["epoch"]), (200, &(&*epoch).into()));
 }
 
 #[tokio::test]

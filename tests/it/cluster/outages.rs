@@ -11,7 +11,7 @@ use tickerplant::market::FeedState;
 use tokio::io::AsyncWriteExt;
 
 use super::nats_server::NatsServer;
-use super::{config, node, node_command, nodes, ready, ready_process, until, view};
+use super::{config, get, node, node_command, nodes, ready, ready_process, until, view};
 use crate::support::faulty_proxy::{Fault, Proxy};
 use crate::support::process::{ServerProcess, can_signal};
 use crate::support::test_server::TestServer;
@@ -79,6 +79,7 @@ async fn node_behind_proxy(nats: &NatsServer) -> (Proxy, TestServer) {
     let proxy = Proxy::start(([127, 0, 0, 1], nats.port()).into()).await;
     let mut config = config(nats);
     config.cluster.url = vec![format!("nats://{}", proxy.address())];
+    config.cluster.ahead_wait = Duration::from_millis(200);
     let node = TestServer::feed(config).await;
     ready(&node).await;
     (proxy, node)
@@ -101,6 +102,26 @@ async fn a_node_that_is_cut_off_says_so_and_then_has_all_events() {
         read_to_state(&mut client, &mut seq, "running").await;
         (seq, _) = read_on(&mut client, seq, 500).await;
     }
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_sends_clients_that_are_ahead_to_other_nodes() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let leader = nodes(&nats, 1).await.remove(0);
+    let (proxy, node) = node_behind_proxy(&nats).await;
+    let mut client = node.connect("/ws?symbols=*&delivery=every").await;
+    let mut seq = first_event(&mut client).await;
+    proxy.strike(Fault::Silence);
+    read_to_state(&mut client, &mut seq, "degraded").await;
+    let ahead = format!("{}-{}", leader.bus().epoch(), leader.bus().head());
+
+    for path in ["/api/v1/events", "/ndjson"] {
+        let (status, answer) = get(&node, &format!("{path}?symbols=*&after={ahead}")).await;
+        assert_eq!((status, &answer["error"]["code"]), (503, &"not_ready".into()), "{path}: {answer}");
+    }
+    let mut client = node.connect("/ws").await;
+    client.send(&format!(r#"{{"action":"subscribe","symbols":["*"],"after":"{ahead}"}}"#)).await;
+    assert_eq!(client.closed().await.0, 1013);
 }
 
 #[tokio::test]
