@@ -12,6 +12,9 @@ use tokio::time::Instant;
 use super::log::Ask;
 use crate::feed::{ControlError, FeedCommand, Status};
 
+/// The largest number of nodes that are listed.
+const MOST: usize = 1000;
+
 /// A node that was silent for this long is no longer listed.
 const SILENT: Duration = Duration::from_secs(3);
 
@@ -58,10 +61,12 @@ pub struct Presence {
 pub struct Nodes(BTreeMap<String, (Presence, Instant)>);
 
 impl Nodes {
-    /// Records a sign of presence.
+    /// Records a sign of presence. While the list is full, further nodes are left out.
     pub fn record(&mut self, presence: Presence, now: Instant) {
         self.0.retain(|_, (_, seen)| now.duration_since(*seen) < SILENT);
-        self.0.insert(presence.node.clone(), (presence, now));
+        if self.0.len() < MOST || self.0.contains_key(&presence.node) {
+            self.0.insert(presence.node.clone(), (presence, now));
+        }
     }
 
     /// Returns the sequence number up to which the clients of all nodes but `own` have got all events. A node that
@@ -94,10 +99,8 @@ pub async fn send(log: &impl Ask, leader: &str, command: FeedCommand) -> Reply {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_node_is_no_longer_present() {
-        let mut nodes = Nodes::default();
-        let presence = |node: &str| Presence {
+    fn presence(node: &str) -> Presence {
+        Presence {
             node: node.to_owned(),
             may_lead: true,
             seq: 1,
@@ -106,7 +109,26 @@ mod tests {
             served: None,
             lost: None,
             has_subscriber: false,
-        };
+        }
+    }
+
+    #[test]
+    fn a_full_list_takes_no_further_node() {
+        let (mut nodes, now) = (Nodes::default(), Instant::now());
+        for number in 0..=MOST {
+            nodes.record(presence(&format!("{number:04}")), now);
+        }
+        nodes.record(Presence { seq: 2, ..presence("0000") }, now);
+
+        let ids: Vec<_> = nodes.present(now).collect();
+
+        assert_eq!(ids.len(), MOST);
+        assert_eq!((ids[0].seq, &*ids[MOST - 1].node), (2, "0999"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_node_is_no_longer_present() {
+        let mut nodes = Nodes::default();
         let present =
             |nodes: &Nodes| nodes.present(Instant::now()).map(|one| one.node.clone()).collect::<Vec<_>>();
         nodes.record(presence("b"), Instant::now());

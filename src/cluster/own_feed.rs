@@ -144,7 +144,9 @@ pub fn difference(own: &Origin, published: &Origin) -> Option<String> {
     let seed = |origin: &Origin| origin.seed.map(|seed| seed.to_string());
     let start = |origin: &Origin| origin.start.map(|start| start.to_string());
     if differs(seed(own), seed(published)) {
-        return Some(format!("this node has the seed {:?}, the leader has {:?}", own.seed, published.seed));
+        let text =
+            |origin| seed(origin).map_or_else(|| "no seed".to_owned(), |seed| format!("the seed {seed}"));
+        return Some(format!("this node has {}, the leader has {}", text(own), text(published)));
     }
     if differs(start(own), start(published)) {
         return Some("this node's simulation starts at another time than the leader's".to_owned());

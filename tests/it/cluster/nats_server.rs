@@ -21,6 +21,8 @@ pub struct NatsServer {
     url: String,
     program: OsString,
     folder: TempDir,
+    /// The size of a disk of its own, such as `6M`; `None` if the server has the disk of the machine.
+    disk: Option<&'static str>,
     process: Child,
 }
 
@@ -42,7 +44,21 @@ impl NatsServer {
 
     /// Starts a server with the lines of a configuration file.
     pub async fn configured(config: &str) -> Option<Self> {
-        Some(Self::of(program()?, config).await)
+        Some(Self::of(program()?, config, None).await)
+    }
+
+    /// Starts a server that stores its streams on a disk of this size. Returns `None` if the machine does not let
+    /// the test mount one.
+    pub async fn with_disk(size: &'static str) -> Option<Self> {
+        let program = program()?;
+        let status = Command::new("unshare").args(["-Urm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status();
+        if !status.await.is_ok_and(|status| status.success()) {
+            println!("skipped: this machine lets no test mount a disk (unshare -Urm)");
+            return None;
+        }
+        // Without this, the server stores no more than three quarters of the disk.
+        let config = "jetstream { max_file_store: 1GB }";
+        Some(Self::of(program, config, Some(size)).await)
     }
 
     /// Starts a server of the version before the oldest one that nodes accept.
@@ -51,7 +67,7 @@ impl NatsServer {
             println!("skipped: NATS_SERVER_TOO_OLD does not name a NATS server");
             return None;
         };
-        Some(Self::of(program, "").await)
+        Some(Self::of(program, "", None).await)
     }
 
     /// Starts three servers that form one cluster.
@@ -67,19 +83,19 @@ impl NatsServer {
                 "server_name: n{number}\ncluster {{ name: test, listen: \"127.0.0.1:{}\", routes: [{routes}] }}",
                 ports[number]
             );
-            Self::of(program.clone(), &config).await
+            Self::of(program.clone(), &config, None).await
         };
         Some([start(0).await, start(1).await, start(2).await])
     }
 
-    async fn of(program: OsString, config: &str) -> Self {
+    async fn of(program: OsString, config: &str, disk: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // A server without JetStream is configured by name.
         let jetstream = if config.contains("jetstream") { "" } else { "jetstream: enabled\n" };
         files::write(folder.path().join("config"), format!("{jetstream}{config}\n")).unwrap();
-        let process = run(&program, &folder, "-1");
+        let process = run(&program, &folder, "-1", disk);
         let url = url(&folder, &process).await;
-        Self { url, program, folder, process }
+        Self { url, program, folder, disk, process }
     }
 
     pub fn url(&self) -> &str {
@@ -98,7 +114,7 @@ impl NatsServer {
     /// Ends the server at once, and starts it again on the same port with the same files.
     pub async fn restart(&mut self) {
         self.kill().await;
-        self.process = run(&self.program, &self.folder, &self.port().to_string());
+        self.process = run(&self.program, &self.folder, &self.port().to_string(), self.disk);
     }
 
     /// Returns the path of a new file in the server's folder.
@@ -109,9 +125,16 @@ impl NatsServer {
     }
 }
 
-fn run(program: &OsString, folder: &TempDir, port: &str) -> Child {
+fn run(program: &OsString, folder: &TempDir, port: &str, disk: Option<&str>) -> Child {
     let path = |name: &str| folder.path().join(name);
-    Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(size) = disk {
+        files::create_dir_all(path("stream")).unwrap();
+        let mount = r#"mount -t tmpfs -o "size=$0" tmpfs "$1" && shift && exec "$@""#;
+        command = Command::new("unshare");
+        command.args(["-Urm", "sh", "-c", mount, size]).arg(path("stream")).arg(program);
+    }
+    command
         .args(["-a", "127.0.0.1", "-p", port, "-c"])
         .arg(path("config"))
         .arg("-sd")

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use super::nats_server::NatsServer;
 use super::{config, get, node, node_command, nodes, ready, ready_process, until, view};
 use crate::support::faulty_proxy::{Fault, Proxy};
-use crate::support::process::{ServerProcess, can_signal};
+use crate::support::process::{ServerProcess, can_signal, line_with};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -305,4 +305,30 @@ async fn three_nats_servers_lose_nothing_when_the_leader_of_the_stream_dies() {
         assert_eq!(node.bus().epoch(), epoch);
         assert_ne!(node.bus().feed_state(), FeedState::Stalled);
     }
+}
+
+#[tokio::test]
+async fn a_node_with_another_seed_serves_the_feed_but_never_leads() {
+    let Some(nats) = NatsServer::start().await else { return };
+    let with_seed = async |seed| {
+        let settings = [("feed.simulated.seed", seed), ("feed.stalled_after", "3s")];
+        let node = node(&[nats.url()], &settings).await;
+        ready_process(&node).await;
+        node
+    };
+    let mut first = with_seed("1").await;
+    let mut other = with_seed("2").await;
+    let line = line_with(&mut other.log, "cannot lead").await;
+    assert!(line.contains("this node has the seed 2, the leader has the seed 1"), "{line}");
+    let mut client = other.connect("/ws?symbols=*&delivery=every").await;
+    let mut seq = first_event(&mut client).await;
+
+    first.process.kill().await.unwrap();
+    read_to_state(&mut client, &mut seq, "stalled").await;
+    let same = with_seed("1").await;
+    read_to_state(&mut client, &mut seq, "running").await;
+
+    read_on(&mut client, seq, 200).await;
+    let id = view(same.address()).await["node"].as_str().unwrap().to_owned();
+    assert!(follows(other.address(), &id).await);
 }

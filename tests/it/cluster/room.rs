@@ -1,6 +1,6 @@
 //! NATS servers that have no room for the stream, or take only short messages.
 
-use async_nats::jetstream::{self, stream};
+use async_nats::jetstream::{self, Context, stream};
 
 use super::nats_server::NatsServer;
 use super::{node, ready_process, until};
@@ -30,12 +30,8 @@ async fn a_node_without_room_for_its_stream_says_what_nats_answers_and_what_to_d
     assert!(node.terminate().await.success());
 }
 
-#[tokio::test]
-async fn a_leader_whose_stream_loses_its_room_says_so_and_goes_on_when_there_is_room() {
-    let Some(nats) = NatsServer::configured("jetstream { max_file_store: 4MB }").await else { return };
-    let mut node = small_node(&nats, "1048576").await;
-    ready_process(&node).await;
-    // A stream without a limit takes all the room.
+/// Stores messages in another stream, which has no limit, until the server takes no more.
+async fn take_all_room(nats: &NatsServer) -> Context {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let greedy = stream::Config {
         name: "greedy".to_owned(),
@@ -48,6 +44,15 @@ async fn a_leader_whose_stream_loses_its_room_says_so_and_goes_on_when_there_is_
         sent.await.is_err()
     })
     .await;
+    context
+}
+
+#[tokio::test]
+async fn a_leader_whose_stream_loses_its_room_says_so_and_goes_on_when_there_is_room() {
+    let Some(nats) = NatsServer::configured("jetstream { max_file_store: 4MB }").await else { return };
+    let mut node = small_node(&nats, "1048576").await;
+    ready_process(&node).await;
+    let context = take_all_room(&nats).await;
 
     let line = line_with(&mut node.log, "takes no entry").await;
 
@@ -56,6 +61,20 @@ async fn a_leader_whose_stream_loses_its_room_says_so_and_goes_on_when_there_is_
     }
     context.delete_stream("greedy").await.unwrap();
     line_with(&mut node.log, "takes entries again").await;
+}
+
+#[tokio::test]
+async fn a_leader_whose_server_has_a_full_disk_says_what_to_do() {
+    let Some(nats) = NatsServer::with_disk("6M").await else { return };
+    let mut node = small_node(&nats, "1048576").await;
+    ready_process(&node).await;
+    take_all_room(&nats).await;
+
+    let line = line_with(&mut node.log, "takes no entry").await;
+
+    for text in ["disk is full", "make room", "tries again"] {
+        assert!(line.contains(text), "{text:?} is not in {line}");
+    }
 }
 
 #[tokio::test]
