@@ -94,8 +94,7 @@ impl<R: Read> Lines<R> {
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mark = if self.number == 1 { BYTE_ORDER_MARK } else { &[] };
-        line.strip_prefix(mark).unwrap_or(line)
+        if self.number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line }
     }
 
     /// Returns whether the current line is the last line of the input, and has no line end.
