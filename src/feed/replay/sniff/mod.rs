@@ -1,10 +1,14 @@
 //! Reads the first lines of a file, and finds the delimiter, the layout and the header.
 
+mod kind_column;
+mod suspicion;
+mod unused_columns;
+mod zone_clues;
+
 use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 
-use super::account::KindColumn;
 use super::cells::Splitter;
 use super::container::{self, Part};
 use super::layout::{
@@ -14,11 +18,13 @@ use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
 use super::time::{self, DateOrder, Stamp};
-use super::unused_columns::{UnusedColumn, unused_columns};
-use super::zone_clues;
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
+
+pub use kind_column::{Kind, KindColumn};
+pub use suspicion::{Suspicion, means_volume, names_a_zone};
+pub use unused_columns::{UnusedColumn, column_name, unused_columns};
 
 /// The largest number of lines that are read to recognize the layout. Blank lines do not count toward this
 /// number.

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::mem;
 
-use super::container::Part;
-use super::layout::Times;
-use super::records::Records;
-use super::row::SymbolReader;
-use super::settings::Settings;
-use super::sniff::Sniffed;
+use super::super::container::Part;
+use super::super::layout::Times;
+use super::super::records::Records;
+use super::super::row::SymbolReader;
+use super::super::settings::Settings;
+use super::super::sniff::Sniffed;
 use crate::feed::error::FeedError;
 use crate::market::Symbol;
 

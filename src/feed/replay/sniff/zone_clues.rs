@@ -1,11 +1,11 @@
 //! What the first lines of a file say about the zone of its local times, apart from the times: a line before the
 //! rows, or a column of times in UTC beside the times.
 
-use super::layout::Record;
+use super::super::layout::Record;
+use super::super::time::{self, DateOrder, Stamp};
+use super::super::zone::Zone;
 use super::suspicion::is_word_of_a_zone;
-use super::time::{self, DateOrder, Stamp};
 use super::unused_columns::UnusedColumn;
-use super::zone::Zone;
 
 /// A quarter of an hour in nanoseconds. All offsets from UTC are multiples of it.
 const QUARTER: i64 = 15 * 60 * 1_000_000_000;

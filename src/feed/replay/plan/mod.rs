@@ -1,33 +1,32 @@
 //! The plan of a file or an archive member: its layout, symbol, time order and time zone. The plan is made
 //! before the first row is replayed.
 
+mod symbols_in_names;
+mod warnings;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::account::Account;
 use super::container::Part;
-use super::contradictions::Contradictions;
-use super::events::{Events, Rows, sorted};
+use super::events::{Events, RejectedRows, ReportedUpTo, Rows, sorted};
 use super::extent::TimeRange;
 use super::layout::{Layout, NumberRule, Role, Values};
-use super::merged_instruments::Merged;
 use super::path;
-use super::reading::{Order, Read};
 use super::reason::{Reason, RejectedRow};
 use super::records::Records;
-use super::rejected_rows::{RejectedRows, ReportedUpTo};
 use super::row::RowReader;
-use super::running_total::Likelihood;
-use super::scan::{Scan, scan};
+use super::scan::{Account, Contradictions, Likelihood, Merged, Order, Read, Scan, scan};
 use super::settings::Settings;
-use super::sniff::{Dialect, Sniffed, sniff};
-use super::unused_columns::UnusedColumn;
+use super::sniff::{Dialect, Sniffed, UnusedColumn, sniff};
 use super::zone::Zones;
 use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
+
+pub use symbols_in_names::SymbolsInNames;
+pub use warnings::warnings;
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;

@@ -1,14 +1,12 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::layout::{NumberRule, Role, TimeColumns, Values, normal};
-use super::number::DecimalSign;
-use super::path;
-use super::plan::Plan;
-use super::price_jumps::PriceJump;
-use super::reading::Precision;
-use super::running_total::Likelihood;
-use super::settings::Settings;
-use super::suspicion::{self, Suspicion};
+use super::super::layout::{NumberRule, Role, TimeColumns, Values, normal};
+use super::super::number::DecimalSign;
+use super::super::path;
+use super::super::scan::{Likelihood, Precision, PriceJump};
+use super::super::settings::Settings;
+use super::super::sniff::{Suspicion, names_a_zone};
+use super::Plan;
 use crate::market::Time;
 
 /// An hour in nanoseconds.
@@ -108,7 +106,7 @@ fn zone_in_name(plan: &Plan) -> Option<String> {
     let is_time = |role: Role| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
     let mut columns =
         layout.uses().filter(|(role, _)| is_time(*role)).filter_map(|(_, column)| names.get(column));
-    let column = columns.find(|name| is_open && suspicion::names_a_zone(name))?;
+    let column = columns.find(|name| is_open && names_a_zone(name))?;
     Some(format!(
         "the name of column `{column}` may give the zone of its times, which are read as UTC (set it by --tz)"
     ))

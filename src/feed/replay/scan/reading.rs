@@ -1,11 +1,11 @@
 //! One reading of a file's times: one order of day and month, and one notation of the times of day.
 
-use super::cells::Cells;
-use super::extent::{Extent, TimeRange};
-use super::layout::{TimeOfDayForm, Times};
-use super::reason::RejectedRow;
-use super::time::Stamp;
-use super::zone::{Zone, Zones};
+use super::super::cells::Cells;
+use super::super::extent::{Extent, TimeRange};
+use super::super::layout::{TimeOfDayForm, Times};
+use super::super::reason::RejectedRow;
+use super::super::time::Stamp;
+use super::super::zone::{Zone, Zones};
 use crate::feed::printable::excerpt;
 use crate::market::{Symbol, Time};
 

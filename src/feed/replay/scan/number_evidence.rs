@@ -3,9 +3,9 @@
 
 use std::cmp::Ordering;
 
-use super::cells::Cells;
-use super::layout::{Layout, NumberRule};
-use super::number::{DecimalSign, Numbers, sign_shown};
+use super::super::cells::Cells;
+use super::super::layout::{Layout, NumberRule};
+use super::super::number::{DecimalSign, Numbers, sign_shown};
 use crate::feed::printable::excerpt;
 
 /// What the numbers of the rows so far prove.
@@ -92,7 +92,7 @@ fn is_number(cell: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Splitter;
+    use super::super::super::cells::Splitter;
     use super::*;
 
     fn evidence(is_fixed_point: bool, lines: &[&str]) -> NumberEvidence {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 
-use super::layout::{Layout, Record, Role, is_word};
+use super::super::layout::{Layout, Record, Role, is_word};
 use crate::feed::printable::excerpt;
 use crate::market::Price;
 
@@ -89,7 +89,7 @@ pub fn column_name(names: &[String], index: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{self, Given};
+    use super::super::super::layout::{self, Given};
     use super::*;
 
     /// Returns whether the words in the third column tell prices apart. A row is a price and a word.

@@ -1,15 +1,17 @@
 //! Converts a row of a file to one or two events.
 
+mod joined_symbol;
+
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use super::cells::Cells;
-use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
 use super::reason::{Reason, RejectedRow};
 use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
+use joined_symbol::InstrumentCells;
 
 /// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{Layout, Role, Values, normal};
+use super::super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
@@ -228,7 +228,7 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{self, Given};
+    use super::super::super::layout::{self, Given};
     use super::*;
 
     fn column(name: &str, example: &str, holds_words: bool) -> UnusedColumn {

@@ -1,30 +1,46 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
-use super::account::{Account, AccountRows, KindColumn};
+use account::AccountRows;
+mod account;
+mod contradictions;
+mod judged_rows;
+mod merged_instruments;
+mod named_symbols;
+mod number_evidence;
+mod price_jumps;
+mod reading;
+mod readings;
+mod running_total;
+mod sessions;
+
 use super::cells::Cells;
 use super::container::Part;
-use super::contradictions::Contradictions;
-use super::judged_rows::JudgedRows;
 use super::layout::{Layout, Role, Times};
-use super::merged_instruments::{Merged, MergedInstruments};
-use super::named_symbols::NamedSymbols;
 use super::number::DecimalSign;
-use super::number_evidence::NumberEvidence;
 use super::path;
-use super::price_jumps::{PriceJump, PriceJumps};
-use super::reading::{Order, Read};
-use super::readings::{Known, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
-use super::running_total::{Likelihood, RunningTotal};
-use super::sessions::Sessions;
 use super::settings::Settings;
-use super::sniff::Sniffed;
-use super::suspicion;
+use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
 use crate::market::Symbol;
+use judged_rows::JudgedRows;
+use merged_instruments::MergedInstruments;
+use number_evidence::NumberEvidence;
+use price_jumps::PriceJumps;
+use readings::{Known, Readings};
+use running_total::RunningTotal;
+use sessions::Sessions;
+
+pub use account::Account;
+pub use contradictions::Contradictions;
+pub use merged_instruments::Merged;
+pub use named_symbols::NamedSymbols;
+pub use price_jumps::PriceJump;
+pub use reading::{Order, Precision, Read};
+pub use running_total::Likelihood;
 
 /// A day in nanoseconds.
 const DAY: i64 = 86_400 * 1_000_000_000;
@@ -246,7 +262,7 @@ impl Judge {
             contradictions: Contradictions::default(),
             jumps: PriceJumps::default(),
             total: RunningTotal::default(),
-            means_volume: size.is_some_and(|name| suspicion::means_volume(name)),
+            means_volume: size.is_some_and(|name| means_volume(name)),
         }
     }
 
