@@ -7,6 +7,7 @@
 
 mod columns;
 mod date_orders;
+mod decided;
 mod entry;
 mod given;
 mod header;
@@ -30,6 +31,7 @@ use super::time::MidnightUnit;
 
 pub use columns::Map;
 pub use date_orders::DateOrders;
+pub use decided::Evidence;
 pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
 pub use given::Given;
 pub use layout_error::LayoutError;

@@ -14,10 +14,11 @@ mod readings;
 mod running_total;
 mod sessions;
 
+use std::sync::Arc;
+
 use super::cells::Cells;
 use super::container::Part;
-use super::layout::{Layout, Role, Times};
-use super::number::DecimalSign;
+use super::layout::{Evidence, Layout, Role, Times};
 use super::path;
 use super::reason::RejectedRow;
 use super::records::Records;
@@ -48,15 +49,13 @@ const DAY: i64 = 86_400 * 1_000_000_000;
 /// The result of a scan, i.e. of reading all rows of a file once.
 #[derive(Clone, Debug)]
 pub struct Scan {
+    /// The layout, as the first lines and all rows together tell it.
+    pub layout: Arc<Layout>,
     pub rows: u64,
     /// How the times are read, and their order.
     pub times: Read,
     /// Whether the times of day of one symbol rise and fall within a date, and no sessions over midnight explain it.
     pub rises_and_falls: bool,
-    /// The decimal sign that the numbers prove; `None` if they prove none.
-    pub decimal: Option<DecimalSign>,
-    /// Whether a price has a point, which prices in fixed point never have.
-    pub forbids_fixed_point: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
     /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
@@ -215,15 +214,20 @@ fn scan_once(
             None => FeedError::NoTimes { path, line, found },
         });
     }
-    let decimal = judge.numbers.decimal(sniffed.dialect.delimiter);
+    let running_total = judge.total.likelihood(judge.means_volume);
+    let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
+    let layout = layout.decided(Evidence {
+        times: times.times,
+        decimal: settings.decimal.or(judge.numbers.decimal(sniffed.dialect.delimiter)),
+        forbids_fixed_point: judge.numbers.forbids_fixed_point(),
+        are_sizes_totals: running_total == Likelihood::Certain && !is_size_configured,
+    });
     Ok(Attempt::Done(Box::new(Scan {
         rows,
         times,
         rises_and_falls: false,
-        decimal,
-        forbids_fixed_point: judge.numbers.forbids_fixed_point(),
-        ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
-        running_total: judge.total.likelihood(judge.means_volume),
+        ambiguous_number: judge.numbers.unexplained(layout.numbers.decimal),
+        running_total,
         zero_price: judge.jumps.zero(),
         price_jump: judge.jumps.first(),
         repeated_times,
@@ -232,6 +236,7 @@ fn scan_once(
         contradictions: judge.contradictions,
         account: account.found(),
         damage: records.damage().found().map(str::to_owned),
+        layout: Arc::new(layout),
     })))
 }
 
