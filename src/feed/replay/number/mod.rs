@@ -35,6 +35,7 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 /// - parentheses around a negative number, instead of a minus sign
 /// - an exponent after the digits
 /// - the letter `K`, `M`, `B` or `T` after the digits, for thousands to trillions
+/// - a fraction after the digits, as in `12 1/8`, `12-1/8` or `12½`
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
