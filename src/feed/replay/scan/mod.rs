@@ -182,7 +182,7 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
+                if last.as_ref().is_none_or(|(_, _, before)| *before != symbol) {
                     symbols.insert(&symbol);
                 }
                 account.observe(layout, &record);
@@ -196,7 +196,8 @@ fn scan_once(
                 } else if is_number_open {
                     judge.numbers.observe(&record);
                 }
-                let now = (nanos, symbol);
+                // Bars of the hour that is repeated in autumn have equal local times, and other times in UTC.
+                let now = (nanos, readings.last_time(), symbol);
                 repeated_times += u64::from(last.as_ref() == Some(&now));
                 last = Some(now);
             }

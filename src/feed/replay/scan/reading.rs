@@ -164,6 +164,11 @@ impl Reading {
         Ok(stamp)
     }
 
+    /// Returns the last time that was read, in UTC; `None` if no time was read.
+    pub fn last_time(&self) -> Option<Time> {
+        self.runs[0].before
+    }
+
     /// Compares the time of a row with the row before.
     pub fn compare(&mut self, stamp: Option<Stamp>) {
         let Some(stamp) = stamp else { return };

@@ -8,7 +8,7 @@ use super::super::reason::RejectedRow;
 use super::super::time::{DigitNotation, MidnightUnit, Stamp};
 use super::super::zone::Zone;
 use super::reading::{Read, Reading};
-use crate::market::Symbol;
+use crate::market::{Symbol, Time};
 
 /// A reading is right only if at most one in this many rows has no readable time.
 const FAULTS_ONE_IN: u64 = 100;
@@ -134,6 +134,11 @@ impl Readings {
             self.drop_unfit();
         }
         likeliest.map_or(stamp, Ok)
+    }
+
+    /// Returns the last time in the likeliest reading, in UTC; `None` if no time was read.
+    pub fn last_time(&self) -> Option<Time> {
+        self.all[0].last_time()
     }
 
     /// Drops the readings in which too many rows have no readable time.
