@@ -93,8 +93,8 @@ pub fn scan(
     symbol: Option<&Symbol>,
 ) -> Result<Scan, FeedError> {
     let scan = scan_with(part, settings, sniffed, symbol, None)?;
-    let Read { order, times, .. } = scan.times;
-    if order != Order::Unsorted || times.columns.time_of_day().is_none() {
+    let Read { order, times, has_local_times, .. } = scan.times;
+    if order != Order::Unsorted || !has_local_times {
         return Ok(scan);
     }
     let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;

@@ -202,11 +202,13 @@ impl Text<'_> {
         let times = times(&found.layout, rows, delimiter);
         let records = records.get(found.first_row..).unwrap_or_default();
         let unused = unused_columns(&found.layout, &names, records);
-        let is_before_rows = |seen: &&Seen| {
-            first_row.is_some_and(|first| seen.number < first)
-                && header.is_none_or(|header| header.number != seen.number)
+        let begins_with_symbol = found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0));
+        let is_apart_from_rows = |seen: &&Seen| {
+            let is_before_rows = first_row.is_some_and(|first| seen.number < first);
+            let is_comment = is_no_row(&seen.text) && !begins_with_symbol;
+            (is_before_rows || is_comment) && header.is_none_or(|header| header.number != seen.number)
         };
-        let in_lines = lines.iter().filter(is_before_rows);
+        let in_lines = lines.iter().filter(is_apart_from_rows);
         let in_lines = in_lines.filter_map(|seen| zone_clues::in_a_line(seen.number, &excerpt(&seen.text)));
         let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
@@ -220,7 +222,7 @@ impl Text<'_> {
                 delimiter,
                 header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
                 lines_before: before_first_row.unwrap_or(after_header),
-                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0)),
+                begins_with_symbol,
                 beside,
             },
             symbol: found.symbol,
