@@ -260,6 +260,7 @@
 //! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
 //! | `layout/row_kinds.rs` | trades beside asks, levels of an order book |
 //! | `layout/other_times.rs` | columns of times that are not read |
+//! | `layout/other_closes.rs` | columns of closes that are not read |
 //! | `layout/decided.rs` | the layout that all rows together decide |
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `scan/mod.rs` | reads all rows once, and judges whether they are plausible |

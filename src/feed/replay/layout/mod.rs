@@ -14,6 +14,7 @@ mod header;
 mod headerless;
 mod layout_error;
 mod number_columns;
+mod other_closes;
 mod other_times;
 mod recognize;
 mod role;

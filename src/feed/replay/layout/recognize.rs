@@ -12,13 +12,13 @@ use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
-use super::other_times;
 use super::role::{self, Role, normal};
 use super::row_kinds::only_trades;
 use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, Times, header, headerless};
+use super::{other_closes, other_times};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -336,7 +336,10 @@ fn finish(
         values,
     };
     let times = header.and_then(|header| other_times::assumed(&lines[header], rows, &layout));
-    let assumed = [number_columns::unknown_size(rows, columns), times].into_iter().flatten().collect();
+    let closes = header.filter(|_| given.map.is_none_or(|map| !map.0.contains_key(&Role::Close)));
+    let closes = closes.and_then(|header| other_closes::assumed(&lines[header], rows, &layout, entry));
+    let assumed =
+        [number_columns::unknown_size(rows, columns), times, closes].into_iter().flatten().collect();
     Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }
 

@@ -118,7 +118,7 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "nse",
         "NSE of India, bhavcopy",
-        "symbol suffix=series open high low close volume=tottrdqty timestamp",
+        "symbol suffix=series open high low close=close volume=tottrdqty timestamp",
     ),
     header(
         "b3",
@@ -134,7 +134,7 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "nse-full",
         "NSE of India, full bhavcopy",
-        "symbol suffix=series date=date1 openprice closeprice volume=ttltrdqnty",
+        "symbol suffix=series date=date1 openprice close=closeprice volume=ttltrdqnty",
     ),
     header(
         "bse",
