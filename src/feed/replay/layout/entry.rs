@@ -61,8 +61,10 @@ pub enum NumberRule {
     /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means "no price".
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
-    /// Prices are in points and 32nds, as the configuration says.
+    /// Prices are in points and 32nds, as the configuration says. A number with a point is a decimal number.
     ThirtySeconds,
+    /// Prices are in points and 32nds, as the configuration says, and a point may stand between both.
+    ThirtySecondsAfterPoint,
     /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
     /// The path of the file tells which kind of instrument the file contains.
     /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>

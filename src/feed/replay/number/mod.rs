@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
-pub use thirty_seconds::{PriceNotation, price_in_32nds};
+pub use thirty_seconds::{PriceNotation, price_in_32nds, price_in_32nds_after_point};
 
 /// How many of the last digits of Databento's integer prices are decimals.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
@@ -108,6 +108,19 @@ impl Numbers {
             Some(price) => Ok(Some(Price(price))),
             None if cell.contains(&b'\'') => Err(bad(cell)),
             None => self.price(cell),
+        }
+    }
+
+    /// Parses a price in points and 32nds, with any sign between both, also a point.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for any other text, unless it means "no value".
+    pub fn price_in_32nds_after_point(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
+        match price_in_32nds_after_point(cell).or_else(|| price_in_32nds(cell)) {
+            Some(price) => Ok(Some(Price(price))),
+            None if parts::is_missing(parts::trim(cell)) => Ok(None),
+            None => Err(bad(cell)),
         }
     }
 

@@ -31,6 +31,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         lean_scale(plan),
         running_total(plan),
         price_jump(plan),
+        price_in_32nds(plan),
         zero_price(plan),
         bars_of_quotes(plan),
     ];
@@ -213,6 +214,17 @@ fn running_total(plan: &Plan) -> Option<String> {
 fn zero_price(plan: &Plan) -> Option<String> {
     let line = plan.scan.zero_price?;
     Some(format!("a price is 0 (line {line}), which may mean that there is none"))
+}
+
+/// Returns a warning if the decimals of prices may be 32nds.
+fn price_in_32nds(plan: &Plan) -> Option<String> {
+    let Settings { prices, decimal, price_scale, .. } = &*plan.settings;
+    let is_open = prices.is_none() && decimal.is_none() && price_scale.is_none();
+    let price = plan.scan.price_in_32nds.filter(|_| is_open && plan.layout.numbers.price_scale == 0)?;
+    Some(format!(
+        "no price has decimals above 31, so they may be 32nds: {price} is read as a decimal number (--prices 32nds reads \
+         them as 32nds, and --decimal point as decimals)"
+    ))
 }
 
 fn price_jump(plan: &Plan) -> Option<String> {

@@ -179,6 +179,7 @@ impl Layout {
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
             NumberRule::Lobster => self.numbers.lobster_price(cell),
             NumberRule::ThirtySeconds => self.numbers.price_in_32nds(cell),
+            NumberRule::ThirtySecondsAfterPoint => self.numbers.price_in_32nds_after_point(cell),
         })
     }
 

@@ -13,6 +13,7 @@ mod reading;
 mod readings;
 mod running_total;
 mod sessions;
+mod thirty_seconds;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use super::row::SymbolReader;
 use super::settings::Settings;
 use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
-use crate::market::Symbol;
+use crate::market::{Price, Symbol};
 use judged_rows::JudgedRows;
 use merged_instruments::MergedInstruments;
 use number_evidence::NumberEvidence;
@@ -34,6 +35,7 @@ use price_jumps::PriceJumps;
 use readings::{Known, Readings};
 use running_total::RunningTotal;
 use sessions::Sessions;
+use thirty_seconds::ThirtySeconds;
 
 pub use account::Account;
 pub use contradictions::Contradictions;
@@ -64,6 +66,8 @@ pub struct Scan {
     pub zero_price: Option<u64>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
+    /// A price with a point that may be in points and 32nds.
+    pub price_in_32nds: Option<Price>,
     /// The number of rows that have the same time and symbol as the row before.
     pub repeated_times: u64,
     /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
@@ -99,6 +103,10 @@ pub fn scan(
     }
     let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;
     match sessions.evening() {
+        // A whole time may be right although a session seems to have another date.
+        evening if times.columns.time_of_day().is_none() => {
+            Ok(Scan { rises_and_falls: evening.is_some(), ..scan })
+        }
         None => Ok(Scan { rises_and_falls: sessions.rise_and_fall(), ..scan }),
         evening => scan_with(part, settings, sniffed, symbol, evening),
     }
@@ -231,6 +239,7 @@ fn scan_once(
         running_total,
         zero_price: judge.jumps.zero(),
         price_jump: judge.jumps.first(),
+        price_in_32nds: judge.thirty_seconds.example(),
         repeated_times,
         symbols,
         merged,
@@ -255,6 +264,7 @@ struct Judge {
     contradictions: Contradictions,
     jumps: PriceJumps,
     total: RunningTotal,
+    thirty_seconds: ThirtySeconds,
     /// Whether the name of the column of sizes means a volume.
     means_volume: bool,
 }
@@ -268,6 +278,7 @@ impl Judge {
             contradictions: Contradictions::default(),
             jumps: PriceJumps::default(),
             total: RunningTotal::default(),
+            thirty_seconds: ThirtySeconds::default(),
             means_volume: size.is_some_and(|name| means_volume(name)),
         }
     }
@@ -280,6 +291,7 @@ impl Judge {
         self.jumps.observe(symbol, &first, line);
         for payload in [Some(first), second].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
+            self.thirty_seconds.observe(symbol, &payload);
         }
     }
 }
