@@ -86,7 +86,7 @@ pub enum TimeColumns {
     /// One column has the date, and another column has the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
     /// Three columns have the year, the month and the day. Further columns may have the hour, the minute and the
-    /// second.
+    /// second, or one column the time of day.
     Parts(TimeParts),
     /// A column has the time of day, and the file's path tells the day. `day` is the midnight at the start of
     /// that day, in nanoseconds since 1970.
@@ -103,6 +103,8 @@ pub struct TimeParts {
     pub date: [usize; 3],
     /// The columns of the hour, the minute and the second. A part without a column is 0.
     pub of_day: [Option<usize>; 3],
+    /// The column of the whole time of day; `None` if its parts have columns of their own, or if there is none.
+    pub time_of_day: Option<usize>,
 }
 
 /// The notation of a time of day in a cell.
