@@ -45,6 +45,8 @@ pub struct Rules {
     /// For a layout whose times are in a separate file: two texts that give the path of this file. In the
     /// path of the file without times, the first text is replaced with the second text.
     pub times_beside: Option<(&'static str, &'static str)>,
+    /// Whether the size of a sale has a minus sign, so that -1 is a sale of one.
+    pub has_signed_sizes: bool,
     /// If files with this layout cannot be replayed, the kind of data in them; otherwise `None`.
     pub unfit: Option<&'static str>,
 }
@@ -94,6 +96,7 @@ impl Rules {
         has_period_in_name: false,
         is_of_one_day: false,
         times_beside: None,
+        has_signed_sizes: false,
         unfit: None,
     };
 }

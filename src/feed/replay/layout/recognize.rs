@@ -324,7 +324,7 @@ fn finish(
             .and_then(|close| names.get(close))
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        are_sizes_signed: number_columns::are_sizes_signed(rows, columns),
+        are_sizes_signed: rules.has_signed_sizes || number_columns::are_sizes_signed(rows, columns),
         number_rule: match given.prices {
             Some(PriceNotation::ThirtySeconds) => number_columns::rule_of_32nds(rows, columns),
             None => number_rule(rows, columns, rules.numbers),
@@ -338,8 +338,9 @@ fn finish(
     let times = header.and_then(|header| other_times::assumed(&lines[header], rows, &layout));
     let closes = header.filter(|_| given.map.is_none_or(|map| !map.0.contains_key(&Role::Close)));
     let closes = closes.and_then(|header| other_closes::assumed(&lines[header], rows, &layout, entry));
+    let unknown_size = number_columns::unknown_size(rows, columns).filter(|_| !layout.are_sizes_signed);
     let prices = number_columns::no_32nds(rows, columns, layout.number_rule);
-    let assumed = [number_columns::unknown_size(rows, columns), times, closes, prices];
+    let assumed = [unknown_size, times, closes, prices];
     let assumed = assumed.into_iter().flatten().collect();
     Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }

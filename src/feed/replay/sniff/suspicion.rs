@@ -22,7 +22,7 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
 const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
 
 /// Normalized names of columns with a size.
-const SHORT_SIZES: &str = "vol ltq sz";
+const SHORT_SIZES: &str = "vol ltq sz anzahl 总手 總手";
 
 /// Parts of normalized names that mean another number than a size of a trade or a bar.
 const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
