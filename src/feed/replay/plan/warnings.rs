@@ -33,6 +33,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         price_jump(plan),
         price_in_32nds(plan),
         zero_price(plan),
+        placeholder(plan),
         bars_of_quotes(plan),
     ];
     let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
@@ -145,6 +146,13 @@ fn repeated_times(plan: &Plan) -> Option<String> {
             "{count} of {} bars have the same time and symbol as the bar before: they may be of several instruments",
             scan.rows
         )),
+        Values::Bars { .. } if scan.repeated_bars * REPEATED_ONE_IN >= scan.compared_bars && scan.repeated_bars > 1 => {
+            Some(format!(
+                "{} of {} bars have the same time and symbol as an earlier bar: they may be of several instruments, exchanges \
+                 or lengths",
+                scan.repeated_bars, scan.compared_bars
+            ))
+        }
         Values::Ticks { .. } if count > 0 && scan.times.precision == Precision::Day => Some(
             "the times are dates only, so all rows of a day have the same time (another column may have the time of day: \
              --map time=DATE+TIME)"
@@ -225,6 +233,11 @@ fn price_in_32nds(plan: &Plan) -> Option<String> {
         "no price has decimals above 31, so they may be 32nds: {price} is read as a decimal number (--prices 32nds reads \
          them as 32nds, and --decimal point as decimals)"
     ))
+}
+
+fn placeholder(plan: &Plan) -> Option<String> {
+    let (line, price) = plan.scan.placeholder?;
+    Some(format!("a price is {price} (line {line}), which may mean that there is none"))
 }
 
 fn price_jump(plan: &Plan) -> Option<String> {

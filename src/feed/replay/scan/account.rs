@@ -13,6 +13,7 @@ const REMEMBERED: usize = 32;
 pub enum Account {
     Payments,
     UnfilledOrders,
+    Cancelled,
     Asks,
 }
 
@@ -84,6 +85,7 @@ impl AccountRows {
         let has = |kind: Kind| self.columns.iter().any(|observed| observed.kinds.contains(&kind));
         match () {
             () if has(Kind::Unfilled) => Some(Account::UnfilledOrders),
+            () if has(Kind::Cancelled) => Some(Account::Cancelled),
             () if has(Kind::Ask) => Some(Account::Asks),
             () => None,
         }
@@ -98,6 +100,7 @@ impl Account {
                 "a statement of an account, with payments beside its trades (--map reads all rows)"
             }
             Self::Asks => "asks beside other rows (--map reads all rows)",
+            Self::Cancelled => "trades, some of them cancelled (--map reads all rows)",
             Self::UnfilledOrders => "orders, some of them not filled (--map reads all rows)",
         }
     }
@@ -144,6 +147,16 @@ mod tests {
         assert_eq!(found("event", &["cancel", "x"]), Some(Account::UnfilledOrders));
         assert_eq!(found("what", &["CANCELLED", "x"]), None);
         assert_eq!(found("status", &["open", "closed"]), None);
+    }
+
+    #[test]
+    fn cancelled_trades_are_no_trades() {
+        assert_eq!(found("is_cancel", &["0", "1"]), Some(Account::Cancelled));
+        assert_eq!(found("Cancelled", &["N", "Yes"]), Some(Account::Cancelled));
+        assert_eq!(found("condition", &["@", "CANCELED"]), Some(Account::Cancelled));
+        assert_eq!(found("cancelled", &["0", "N", "", "false"]), None);
+        assert_eq!(found("condition", &["@", "new", "expired"]), None);
+        assert_eq!(found("cancels", &["0", "1"]), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod number_evidence;
 mod price_jumps;
 mod reading;
 mod readings;
+mod repeated_bars;
 mod running_total;
 mod sessions;
 mod thirty_seconds;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use super::cells::Cells;
 use super::container::Part;
-use super::layout::{Evidence, Layout, Role, Times};
+use super::layout::{Evidence, Layout, Role, Times, Values};
 use super::path;
 use super::reason::RejectedRow;
 use super::records::Records;
@@ -33,6 +34,7 @@ use merged_instruments::MergedInstruments;
 use number_evidence::NumberEvidence;
 use price_jumps::PriceJumps;
 use readings::{Known, Readings};
+use repeated_bars::RepeatedBars;
 use running_total::RunningTotal;
 use sessions::Sessions;
 use thirty_seconds::ThirtySeconds;
@@ -64,12 +66,18 @@ pub struct Scan {
     pub running_total: Likelihood,
     /// The line number of the first trade or bar whose price is 0.
     pub zero_price: Option<u64>,
+    /// The first price that may stand for "no price", with its line number.
+    pub placeholder: Option<(u64, Price)>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
     /// A price with a point that may be in points and 32nds.
     pub price_in_32nds: Option<Price>,
     /// The number of rows that have the same time and symbol as the row before.
     pub repeated_times: u64,
+    /// The number of bars that have the same time and symbol as an earlier bar.
+    pub repeated_bars: u64,
+    /// The number of bars that were compared with earlier ones.
+    pub compared_bars: u64,
     /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
     /// for another reason.
     pub symbols: NamedSymbols,
@@ -168,6 +176,9 @@ fn scan_once(
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
     let (mut last, mut repeated_times) = (None, 0);
+    // Bars of several lengths may have one time.
+    let are_bars = matches!(layout.values, Values::Bars { .. }) && layout.interval.is_none();
+    let mut repeated_bars = RepeatedBars::default();
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
         let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
@@ -199,14 +210,18 @@ fn scan_once(
                     let differs = compared.observe(nanos, &symbol, &record);
                     merged = differs.map(|differs| (line, differs));
                 }
+                let mut is_good = is_selected;
                 if is_selected && is_judged {
-                    judge.judge(layout, &record, &symbol, nanos, line);
+                    is_good = judge.judge(layout, &record, &symbol, nanos, line);
                 } else if is_number_open {
                     judge.numbers.observe(&record);
                 }
                 // Bars of the hour that is repeated in autumn have equal local times, and other times in UTC.
                 let now = (nanos, readings.last_time(), symbol);
-                repeated_times += u64::from(last.as_ref() == Some(&now));
+                repeated_times += u64::from(is_good && last.as_ref() == Some(&now));
+                if let (true, (_, Some(time), symbol)) = (is_good && are_bars, &now) {
+                    repeated_bars.observe(*time, symbol, is_judged);
+                }
                 last = Some(now);
             }
             Err(RejectedRow { found, .. }) => {
@@ -238,9 +253,12 @@ fn scan_once(
         ambiguous_number: judge.numbers.unexplained(layout.numbers.decimal),
         running_total,
         zero_price: judge.jumps.zero(),
+        placeholder: judge.jumps.placeholder(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
         repeated_times,
+        repeated_bars: repeated_bars.count,
+        compared_bars: repeated_bars.compared,
         symbols,
         merged,
         contradictions: judge.contradictions,
@@ -283,16 +301,18 @@ impl Judge {
         }
     }
 
-    fn judge(&mut self, layout: &Layout, row: &Cells<'_>, symbol: &Symbol, nanos: i64, line: u64) {
+    /// Judges a row. Returns whether it gives an event.
+    fn judge(&mut self, layout: &Layout, row: &Cells<'_>, symbol: &Symbol, nanos: i64, line: u64) -> bool {
         self.numbers.observe(row);
         let payload = layout.payload(row);
         self.contradictions.observe(&payload, line);
-        let Ok((first, second)) = payload else { return };
+        let Ok((first, second)) = payload else { return false };
         self.jumps.observe(symbol, &first, line);
         for payload in [Some(first), second].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
             self.thirty_seconds.observe(symbol, &payload);
         }
+        true
     }
 }
 

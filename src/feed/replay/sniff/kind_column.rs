@@ -22,7 +22,34 @@ const NAMES: [&str; 10] =
     ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
 
 /// Normalized names of columns with the state of an order.
-const STATES: [&str; 6] = ["action", "event", "status", "orderstatus", "ordstatus", "orderstate"];
+const STATES: [&str; 10] = [
+    "action",
+    "event",
+    "status",
+    "orderstatus",
+    "ordstatus",
+    "orderstate",
+    "condition",
+    "conditions",
+    "salecondition",
+    "tradecondition",
+];
+
+/// Normalized names of columns that mark cancelled trades, with a flag in each row.
+const CANCELS: [&str; 9] = [
+    "cancel",
+    "cancelled",
+    "canceled",
+    "iscancel",
+    "iscancelled",
+    "iscanceled",
+    "tradecancelled",
+    "void",
+    "busted",
+];
+
+/// Normalized cells of a flag that is set.
+const SET: [&str; 6] = ["y", "yes", "true", "t", "1", "x"];
 
 /// The beginnings of states in which an order gives no trade.
 const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
@@ -39,6 +66,8 @@ pub struct KindColumn {
     pub column: usize,
     /// The normalized name of the column, if it means the state of an order.
     state: Option<String>,
+    /// Whether the column has a flag of cancelled trades.
+    is_flag: bool,
     /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
     is_of_bars: bool,
 }
@@ -49,6 +78,7 @@ pub enum Kind {
     Trade,
     Payment,
     Unfilled,
+    Cancelled,
     Ask,
     Other,
 }
@@ -65,11 +95,12 @@ impl KindColumn {
             if NAMES.iter().any(|part| name.contains(part)) {
                 return None;
             }
+            let is_flag = CANCELS.contains(&name.as_str()) && !is_of_bars;
             let state = STATES.contains(&name.as_str()).then_some(name);
-            let column = Self { column, state, is_of_bars };
+            let column = Self { column, state, is_flag, is_of_bars };
             let is_kind =
                 |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
-            (column.state.is_some() || rows.iter().any(is_kind)).then_some(column)
+            (column.state.is_some() || column.is_flag || rows.iter().any(is_kind)).then_some(column)
         };
         (0..width).filter(|column| !is_used(*column)).filter_map(kind_column).collect()
     }
@@ -77,10 +108,18 @@ impl KindColumn {
     /// Returns the kind of the rows that have this cell in the column.
     pub fn kind(&self, cell: &[u8]) -> Kind {
         let text = String::from_utf8_lossy(cell).to_lowercase();
+        if self.is_flag {
+            return if SET.contains(&normal(cell).as_str()) { Kind::Cancelled } else { Kind::Other };
+        }
         if let Some(name) = &self.state {
             let state = normal(cell);
-            let is_waiting = !matches!(name.as_str(), "action" | "event") && is_among(WAITING, &state);
-            if is_waiting || UNFILLED.iter().any(|start| state.starts_with(start)) {
+            let is_of_trades = name.contains("condition");
+            if is_of_trades && state.starts_with("cancel") {
+                return Kind::Cancelled;
+            }
+            let is_of_orders = !is_of_trades && !matches!(name.as_str(), "action" | "event");
+            let is_waiting = is_of_orders && is_among(WAITING, &state);
+            if is_waiting || !is_of_trades && UNFILLED.iter().any(|start| state.starts_with(start)) {
                 return Kind::Unfilled;
             }
         }

@@ -154,7 +154,12 @@ fn missing_quote_size(name: &str, values: &Values) -> Option<Role> {
     ];
     let is_size = |side: &str| {
         let size = name.strip_prefix(side);
-        size.is_some_and(|size| QUOTE_SIZES.split_ascii_whitespace().any(|known| known == size))
+        let is_known = |size: &str, known: &str| {
+            size == known
+                || known.len() > 3
+                    && size.strip_prefix(known).is_some_and(|unit| unit == "lots" || unit == "shares")
+        };
+        size.is_some_and(|size| QUOTE_SIZES.split_ascii_whitespace().any(|known| is_known(size, known)))
     };
     let mut missing = sides.into_iter().filter(|(_, is_missing, _)| *is_missing);
     missing.find(|(_, _, names)| names.iter().any(|side| is_size(side))).map(|(role, ..)| role)
