@@ -233,6 +233,12 @@ impl Layout {
         self.uses().filter(move |(role, _)| is_number(*role)).map(|(_, column)| column)
     }
 
+    /// Returns the columns of sizes and volumes.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        let is_size = |role: Role| matches!(role, Role::Size | Role::BidSize | Role::AskSize | Role::Volume);
+        self.uses().filter(move |(role, _)| is_size(*role)).map(|(_, column)| column)
+    }
+
     /// Returns the number of cells to read from a row. If rows have a maximum number of cells, one cell more
     /// than this maximum is read, to detect rows that are too long.
     pub fn cells(&self) -> usize {

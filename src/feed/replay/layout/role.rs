@@ -82,7 +82,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Symbol,
         "symbol ticker tic mnemonic root code shortcode 종목코드 name instrument instrumentname sym pair \
-         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair \
+         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair pairname tradingpair marketpair symbolname tickersymbol stocksymbol instrumentcode securitycode \
          股票代码 证券代码 ativo 合约代码 合约 тикер инструмент sembol scrip scripname scripcode stockname tradingsymbol market",
     ),
     (Role::Suffix, "suffix symbolsuffix"),
@@ -95,7 +95,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
     (
         Role::Price,
-        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 最新价 现价 koers цена fiyat şimdi",
+        "price lastprice tradeprice last latest px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 最新价 现价 koers цена fiyat şimdi",
     ),
     (
         Role::Size,

@@ -36,7 +36,11 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         placeholder(plan),
         bars_of_quotes(plan),
     ];
-    let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
+    let found = [source_in_name(plan), word_in_name(plan), month_in_name(plan)]
+        .into_iter()
+        .chain(times)
+        .chain(numbers)
+        .flatten();
     suspicions(plan).chain(zone_clues(plan)).chain(found).chain(plan.assumed.iter().cloned()).collect()
 }
 
@@ -69,6 +73,12 @@ fn source_in_name(plan: &Plan) -> Option<String> {
     Some(format!(
         "`{source}` in the file's name is taken for a source, and `{symbol}` for the symbol (set it by --symbol)"
     ))
+}
+
+/// Returns a warning if the symbol in the file's name is written like a usual word.
+fn word_in_name(plan: &Plan) -> Option<String> {
+    let symbol = plan.symbol_in_name().filter(|symbol| path::is_like_a_word(symbol))?;
+    Some(format!("the word `{symbol}` in the file's name is taken for the symbol (set it by --symbol)"))
 }
 
 /// Returns a warning if a month in the file's name is taken for the month of a contract.
@@ -168,7 +178,8 @@ fn decimal_sign(plan: &Plan) -> Option<String> {
     let (sign, meaning) = match (layout.numbers.decimal, number.contains(',')) {
         (DecimalSign::Comma, true) => ("comma", "is the decimal sign"),
         (DecimalSign::Comma, false) => ("point", "separates thousands"),
-        (DecimalSign::Point, _) => ("comma", "separates thousands"),
+        (DecimalSign::Point, true) => ("comma", "separates thousands"),
+        (DecimalSign::Point, false) => ("point", "is the decimal sign"),
     };
     Some(format!(
         "no number shows whether the {sign} in `{number}` {meaning}, as is assumed (set it by --decimal)"

@@ -111,9 +111,9 @@ pub fn scan(
     }
     let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;
     match sessions.evening() {
-        // A whole time may be right although a session seems to have another date.
-        evening if times.columns.time_of_day().is_none() => {
-            Ok(Scan { rises_and_falls: evening.is_some(), ..scan })
+        // A whole time may be right although a session seems to have another date. Rows in any order fall often.
+        _ if times.columns.time_of_day().is_none() => {
+            Ok(Scan { rises_and_falls: sessions.fall_once(), ..scan })
         }
         None => Ok(Scan { rises_and_falls: sessions.rise_and_fall(), ..scan }),
         evening => scan_with(part, settings, sniffed, symbol, evening),

@@ -18,6 +18,9 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
     maturitydate strike strikepr strikeprice k iscall isput callflag putflag right optiontype optiontyp opttype putcall callput cp cpflag series \
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
+/// Normalized names of columns that tell apart kinds of one instrument, such as the spot and a future, if they vary.
+const KINDS: &str = "contracttype markettype producttype instrumentclass assetclass segment settlementtype";
+
 /// Parts of normalized names that mean a size.
 const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
 
@@ -64,7 +67,7 @@ impl Suspicion {
         let name = normal(column.name.as_bytes());
         let is_among = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
         // A month in words is one of a contract. A month in numbers may be a part of the date.
-        if is_among(CONTRACTS) || name == "month" && column.holds_words {
+        if is_among(CONTRACTS) || is_among(KINDS) && column.varies || name == "month" && column.holds_words {
             return Some(Self::Contract);
         }
         if is_among(ZONES) || is_zone(&words(&column.name)) {
@@ -243,6 +246,7 @@ mod tests {
             example: example.to_owned(),
             holds_words,
             tells_prices_apart: false,
+            varies: false,
         }
     }
 

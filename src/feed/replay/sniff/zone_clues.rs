@@ -120,6 +120,7 @@ mod tests {
                 example: cell.to_owned(),
                 holds_words: false,
                 tells_prices_apart: false,
+                varies: false,
             };
             // 2024-01-03 14:30:00
             let local = Some(Stamp::Local(1_704_292_200_000_000_000));
@@ -145,6 +146,7 @@ mod tests {
                 example: String::new(),
                 holds_words: false,
                 tells_prices_apart: false,
+                varies: false,
             };
             let apart = (hour * 60 + minute) * 60 + second;
             let row = vec![(1_704_292_200 + apart).to_string().into_bytes()];
