@@ -222,7 +222,10 @@ fn scan_once(
                 if let (true, (_, Some(time), symbol)) = (is_good && are_bars, &now) {
                     repeated_bars.observe(*time, symbol, is_judged);
                 }
-                last = Some(now);
+                // A row that gives no event, such as a dividend, does not stand between two bars.
+                if is_good || last.as_ref().is_none_or(|(_, _, before)| *before != now.2) {
+                    last = Some(now);
+                }
             }
             Err(RejectedRow { found, .. }) => {
                 first_bad.get_or_insert((line, found));
