@@ -239,7 +239,8 @@
 //! | `character_encoding.rs` | conversion of texts to UTF-8 |
 //! | `text_lines.rs` | the lines of a text |
 //! | `records.rs` and `cells.rs` | split rows |
-//! | `sniff/mod.rs` | reads the first lines: delimiter, header, layout |
+//! | `sniff/mod.rs` | reads the first lines: header, layout |
+//! | `sniff/delimiter.rs` | chooses the delimiter |
 //! | `sniff/unused_columns.rs` | the columns without a role |
 //! | `sniff/suspicion.rs` | what an unused column may hold, by its name |
 //! | `sniff/kind_column.rs` | columns that say whether a row is a trade, a payment or an order |
