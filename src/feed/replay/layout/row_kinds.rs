@@ -13,6 +13,8 @@ pub fn only_trades(
 ) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
     // Bids are not searched for, because `b` may mean a buyer.
     const ASKS: [&str; 7] = ["ask", "asks", "a", "bestask", "quoteask", "askquote", "offer"];
+    const CHANGES: [&str; 8] =
+        ["l2update", "depthupdate", "bookchange", "bookupdate", "booksnapshot", "delta", "l2", "orderbook"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
     if rows.len() > 1 && (0..names.len()).any(|column| are_values_of_bars(rows, column)) {
@@ -30,8 +32,6 @@ pub fn only_trades(
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
-    const CHANGES: [&str; 8] =
-        ["l2update", "depthupdate", "bookchange", "bookupdate", "booksnapshot", "delta", "l2", "orderbook"];
     if holds(&|cell| CHANGES.contains(&normal(cell.as_bytes()).as_str()))
         && !holds(&|cell| TRADES.contains(&cell))
     {

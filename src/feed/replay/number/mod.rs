@@ -111,19 +111,6 @@ impl Numbers {
         }
     }
 
-    /// Parses a price in points and 32nds, with any sign between both, also a point.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error for any other text, unless it means "no value".
-    pub fn price_in_32nds_after_point(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
-        match price_in_32nds_after_point(cell).or_else(|| price_in_32nds(cell)) {
-            Some(price) => Ok(Some(Price(price))),
-            None if parts::is_missing(parts::trim(cell)) => Ok(None),
-            None => Err(bad(cell)),
-        }
-    }
-
     /// Parses a price of a LOBSTER file. Returns `None` for ±9999999999, which means an empty level of the
     /// order book.
     ///
@@ -132,6 +119,19 @@ impl Numbers {
     /// Returns an error in the same cases as [`Numbers::price`].
     pub fn lobster_price(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
         if UNOCCUPIED.contains(&cell.trim_ascii()) { Ok(None) } else { self.price(cell) }
+    }
+}
+
+/// Parses a price in points and 32nds, with any sign between both, also a point.
+///
+/// # Errors
+///
+/// Returns an error for any other text, unless it means "no value".
+pub fn any_price_in_32nds(cell: &[u8]) -> Result<Option<Price>, NumberError> {
+    match price_in_32nds_after_point(cell).or_else(|| price_in_32nds(cell)) {
+        Some(price) => Ok(Some(Price(price))),
+        None if parts::is_missing(parts::trim(cell)) => Ok(None),
+        None => Err(bad(cell)),
     }
 }
 

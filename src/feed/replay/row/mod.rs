@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::cells::Cells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
+use super::number::any_price_in_32nds;
 use super::reason::{Reason, RejectedRow};
 use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
@@ -179,7 +180,7 @@ impl Layout {
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
             NumberRule::Lobster => self.numbers.lobster_price(cell),
             NumberRule::ThirtySeconds => self.numbers.price_in_32nds(cell),
-            NumberRule::ThirtySecondsAfterPoint => self.numbers.price_in_32nds_after_point(cell),
+            NumberRule::ThirtySecondsAfterPoint => any_price_in_32nds(cell),
         })
     }
 

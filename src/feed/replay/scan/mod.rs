@@ -11,7 +11,7 @@ mod number_evidence;
 mod price_jumps;
 mod reading;
 mod readings;
-mod repeated_bars;
+mod repeated_times;
 mod running_total;
 mod sessions;
 mod thirty_seconds;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::cells::Cells;
 use super::container::Part;
-use super::layout::{Evidence, Layout, Role, Times, Values};
+use super::layout::{Evidence, Layout, Role, Times};
 use super::path;
 use super::reason::RejectedRow;
 use super::records::Records;
@@ -34,7 +34,7 @@ use merged_instruments::MergedInstruments;
 use number_evidence::NumberEvidence;
 use price_jumps::PriceJumps;
 use readings::{Known, Readings};
-use repeated_bars::RepeatedBars;
+use repeated_times::{RepeatedTimes, TimedRow};
 use running_total::RunningTotal;
 use sessions::Sessions;
 use thirty_seconds::ThirtySeconds;
@@ -175,10 +175,7 @@ fn scan_once(
     let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
-    let (mut last, mut repeated_times) = (None, 0);
-    // Bars of several lengths may have one time.
-    let are_bars = matches!(layout.values, Values::Bars { .. }) && layout.interval.is_none();
-    let mut repeated_bars = RepeatedBars::default();
+    let mut repeated = RepeatedTimes::new(layout);
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
         let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
@@ -201,7 +198,7 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                if last.as_ref().is_none_or(|(_, _, before)| *before != symbol) {
+                if repeated.is_new(&symbol) {
                     symbols.insert(&symbol);
                 }
                 account.observe(layout, &record);
@@ -216,16 +213,8 @@ fn scan_once(
                 } else if is_number_open {
                     judge.numbers.observe(&record);
                 }
-                // Bars of the hour that is repeated in autumn have equal local times, and other times in UTC.
-                let now = (nanos, readings.last_time(), symbol);
-                repeated_times += u64::from(is_good && last.as_ref() == Some(&now));
-                if let (true, (_, Some(time), symbol)) = (is_good && are_bars, &now) {
-                    repeated_bars.observe(*time, symbol, is_judged);
-                }
-                // A row that gives no event, such as a dividend, does not stand between two bars.
-                if is_good || last.as_ref().is_none_or(|(_, _, before)| *before != now.2) {
-                    last = Some(now);
-                }
+                let time = readings.last_time();
+                repeated.observe(TimedRow { nanos, time, symbol, is_judged, is_good });
             }
             Err(RejectedRow { found, .. }) => {
                 first_bad.get_or_insert((line, found));
@@ -234,12 +223,7 @@ fn scan_once(
     }
     let times = readings.decide();
     if let (None, Some((line, found))) = (times.span, first_bad) {
-        let path = part.to_string().into();
-        return Err(match times.unknown_zone {
-            Some(zone) => FeedError::UnknownZone { path, line, found, zone },
-            None if is_day_of_spreadsheet(&found) => FeedError::SpreadsheetDays { path, line, found },
-            None => FeedError::NoTimes { path, line, found },
-        });
+        return Err(no_times(part, times, line, found));
     }
     let running_total = judge.total.likelihood(judge.means_volume);
     let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
@@ -259,9 +243,9 @@ fn scan_once(
         placeholder: judge.jumps.placeholder(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
-        repeated_times,
-        repeated_bars: repeated_bars.count,
-        compared_bars: repeated_bars.compared,
+        repeated_times: repeated.rows,
+        repeated_bars: repeated.bars.count,
+        compared_bars: repeated.bars.compared,
         symbols,
         merged,
         contradictions: judge.contradictions,
@@ -269,6 +253,16 @@ fn scan_once(
         damage: records.damage().found().map(str::to_owned),
         layout: Arc::new(layout),
     })))
+}
+
+/// Returns the error for a file in which no row has a readable time. `found` is the text of the first time.
+fn no_times(part: &Part, times: Read, line: u64, found: String) -> FeedError {
+    let path = part.to_string().into();
+    match times.unknown_zone {
+        Some(zone) => FeedError::UnknownZone { path, line, found, zone },
+        None if is_day_of_spreadsheet(&found) => FeedError::SpreadsheetDays { path, line, found },
+        None => FeedError::NoTimes { path, line, found },
+    }
 }
 
 /// Returns whether a text may be the number of a day from 1954 to 2064, as spreadsheets store it.

@@ -115,18 +115,17 @@ impl PriceJumps {
 }
 
 /// Returns whether a number has only digits 9, at least two of a negative and four of a positive number. Some programs
-/// write 1 before the digits 9.
+/// write 1 before at least five digits 9.
 fn has_only_nines(number: i128) -> bool {
-    let is_power_of_ten = |mut number: u128, least: u32| {
-        let mut zeros = 0;
-        while number % 10 == 0 && number > 0 {
-            (number, zeros) = (number / 10, zeros + 1);
-        }
-        number == 1 && zeros >= least
+    if number % 10 != 9 && number % 10 != -9 {
+        return false;
+    }
+    let digits = number.unsigned_abs().to_string();
+    let (least, nines) = match digits.strip_prefix('1') {
+        Some(nines) => (5, nines),
+        None => (if number < 0 { 2 } else { 4 }, digits.as_str()),
     };
-    let (least, after) = (if number < 0 { 2 } else { 4 }, number.unsigned_abs() + 1);
-    number.unsigned_abs() % 10 == 9
-        && (is_power_of_ten(after, least) || after % 2 == 0 && is_power_of_ten(after / 2, 5))
+    nines.len() >= least && nines.bytes().all(|digit| digit == b'9')
 }
 
 impl Last {
