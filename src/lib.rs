@@ -227,16 +227,25 @@
 //!
 //! ## feed/replay
 //!
-//! The table lists the source files of this folder in the order in which they process a replayed file.
+//! The table lists the source files of this folder in the order in which they process a replayed file. A folder is
+//! a stage of the replay, or what several stages know: layouts, numbers, times and zones.
 //!
 //! | file | what it has or does |
 //! |---|---|
+//! | `config.rs` | `[feed.replay]` |
+//! | `settings.rs` | parsed options |
 //! | `expand.rs` | folders and patterns |
 //! | `path.rs` | symbol and day from the path |
 //! | `container/` | gzip, zstd, zip and their limits |
 //! | `character_encoding.rs` | conversion of texts to UTF-8 |
 //! | `text_lines.rs` | the lines of a text |
-//! | `sniff.rs` | delimiter, header, layout |
+//! | `records.rs` and `cells.rs` | split rows |
+//! | `sniff/mod.rs` | reads the first lines: header, layout |
+//! | `sniff/delimiter.rs` | chooses the delimiter |
+//! | `sniff/unused_columns.rs` | the columns without a role |
+//! | `sniff/suspicion.rs` | what an unused column may hold, by its name |
+//! | `sniff/kind_column.rs` | columns that say whether a row is a trade, a payment or an order |
+//! | `sniff/zone_clues.rs` | what lines and columns say about the zone of the times |
 //! | `layout/table.rs` | the known layouts |
 //! | `layout/entry.rs` | an entry of the table: path, rules |
 //! | `layout/header.rs` | the columns of a layout with a header |
@@ -253,40 +262,38 @@
 //! | `layout/symbol_columns.rs` | the columns that are joined to the symbol |
 //! | `layout/row_kinds.rs` | trades beside asks, levels of an order book |
 //! | `layout/other_times.rs` | columns of times that are not read |
+//! | `layout/other_closes.rs` | columns of closes that are not read |
+//! | `layout/decided.rs` | the layout that all rows together decide |
 //! | `layout/times.rs` | reads the time of a row from its columns |
-//! | `unused_columns.rs` | the columns without a role |
-//! | `zone_clues.rs` | what lines and columns say about the zone of the times |
-//! | `suspicion.rs` | what an unused column may hold, by its name |
-//! | `scan.rs` | reads all rows once |
-//! | `readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
-//! | `reading.rs` | the order and the span of the times in one reading |
-//! | `sessions.rs` | sessions that begin on the evening before their date |
-//! | `named_symbols.rs` | symbols that rows name |
-//! | `symbols_in_names.rs` | two files whose names give one symbol |
-//! | `number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
-//! | `judged_rows.rs` | the rows whose prices are judged |
-//! | `price_jumps.rs` | prices that differ by a power of ten |
-//! | `running_total.rs` | sizes that are the volume of the day so far |
-//! | `warnings.rs` | what was assumed of a file |
-//! | `account.rs` | payments and unfilled orders beside trades |
-//! | `contradictions.rs` | judges whether bars contradict themselves |
-//! | `merged_instruments.rs` | rows of one time that differ in a column for instruments |
-//! | `plan.rs` | layout, symbol, order and zone, found before the first row |
-//! | `records.rs` and `cells.rs` | split rows |
-//! | `row.rs` | makes events from a row |
-//! | `joined_symbol.rs` | joins the cells that name an instrument |
+//! | `scan/mod.rs` | reads all rows once, and judges whether they are plausible |
+//! | `scan/readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
+//! | `scan/reading.rs` | the order and the span of the times in one reading |
+//! | `scan/sessions.rs` | sessions that begin on the evening before their date |
+//! | `scan/named_symbols.rs` | symbols that rows name |
+//! | `scan/merged_instruments.rs` | rows of one time that differ in a column for instruments |
+//! | `scan/account.rs` | payments and unfilled orders beside trades |
+//! | `scan/judged_rows.rs` | the rows whose prices are judged |
+//! | `scan/number_evidence.rs` | what the numbers prove: decimal sign, fixed point |
+//! | `scan/contradictions.rs` | judges whether bars contradict themselves |
+//! | `scan/price_jumps.rs` | prices that differ by a power of ten, or may mean that there is none |
+//! | `scan/thirty_seconds.rs` | prices with a point that may be in 32nds |
+//! | `scan/repeated_times.rs` | rows that have the time and the symbol of an earlier one |
+//! | `scan/running_total.rs` | sizes that are the volume of the day so far |
+//! | `plan/mod.rs` | layout, symbol, order and zone, found before the first row |
+//! | `plan/symbols_in_names.rs` | two files whose names give one symbol |
+//! | `plan/warnings.rs` | what was assumed of a file |
+//! | `row/mod.rs` | makes events from a row |
+//! | `row/joined_symbol.rs` | joins the cells that name an instrument |
 //! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |
-//! | `events.rs` | events in order |
-//! | `merge.rs` | merges the events of several files |
-//! | `moment.rs` | times in settings and seeks |
 //! | `reason.rs` | the reasons for which rows are rejected |
-//! | `rejected_rows.rs` | counts and logs rejected rows |
+//! | `events/mod.rs` | the events of a file in order |
+//! | `events/rejected_rows.rs` | counts and logs rejected rows |
+//! | `merge.rs` | merges the events of several files |
 //! | `extent.rs` | first and last time |
+//! | `moment.rs` | times in settings and seeks |
 //! | `inspect.rs` | report of the recognized format |
-//! | `settings.rs` | parsed options |
-//! | `config.rs` | `[feed.replay]` |
 //!
 //! ## cluster
 //!

@@ -40,7 +40,7 @@ pub struct ReadArgs {
     /// Decimal places of prices that are written as integers; for example, 4 reads 1893000 as 189.3000
     #[arg(long, value_name = "DIGITS", allow_negative_numbers = true)]
     pub price_scale: Option<String>,
-    /// Notation of prices: 32nds reads 112'165 as 112.515625
+    /// Notation of prices: 32nds reads 112'165 and 112.165 as 112.515625
     #[arg(long, value_name = "NOTATION", value_parser = checked::<PriceNotation>)]
     pub prices: Option<String>,
     /// Separator of cells: one character, or tab

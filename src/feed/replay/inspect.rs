@@ -5,10 +5,10 @@ use indexmap::IndexMap;
 
 use super::number::DecimalSign;
 use super::plan::Plan;
-use super::reading::Order;
+use super::plan::warnings;
+use super::scan::Order;
+use super::sniff::{UnusedColumn, column_name};
 use super::time::DateOrder;
-use super::unused_columns::{UnusedColumn, column_name};
-use super::warnings::warnings;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 

@@ -1,17 +1,19 @@
 //! The replay: a feed of events that are read from recorded files.
 //!
-//! The modules of a replay, in the order in which they work:
+//! The stages of a replay, in the order in which they work:
 //!
-//! - The module `container` unpacks a file. In this code, a part is one file or one member of an archive, and
+//! - The folder `container` unpacks a file. In this code, a part is one file or one member of an archive, and
 //!   a text is the content of a part.
 //! - The module `text_lines` decodes a text into lines, and `records` splits the lines into cells.
-//! - The module `sniff` reads the first lines of a text and recognizes the layout: the columns, and the
+//! - The folder `sniff` reads the first lines of a text and recognizes the layout: the columns, and the
 //!   notation of times and numbers.
-//! - The module `scan` reads all times and symbols of a text once, and finds out whether the times rise or
-//!   fall.
-//! - The module `plan` stores what `sniff` and `scan` found out about one part.
-//! - The module `row` converts each row of a text to one or two events.
+//! - The folder `scan` reads all times and symbols of a text once. It finds out whether the times rise or
+//!   fall, and whether the rows are plausible.
+//! - The folder `plan` stores what `sniff` and `scan` found out about one part.
+//! - The folder `row` converts each row of a text to one or two events, and `events` puts them in order.
 //! - The module `merge` merges the events of all parts by time.
+//!
+//! All stages share the folders `layout`, `number`, `time` and `zone`.
 //!
 //! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With the
 //! setting `strict`, the first rejected row ends the replay with an error.
@@ -19,47 +21,29 @@
 //! A separate thread reads the files. The thread is never more than about 10,000 events ahead of the newest
 //! published event.
 
-mod account;
 mod cells;
 mod character_encoding;
 mod config;
 mod container;
-mod contradictions;
 mod events;
 mod expand;
 mod extent;
 mod inspect;
-mod joined_symbol;
-mod judged_rows;
 mod layout;
 mod merge;
-mod merged_instruments;
 mod moment;
-mod named_symbols;
 mod number;
-mod number_evidence;
 mod path;
 mod plan;
-mod price_jumps;
-mod reading;
-mod readings;
 mod reason;
 mod records;
-mod rejected_rows;
 mod row;
-mod running_total;
 mod scan;
-mod sessions;
 mod settings;
 mod sniff;
-mod suspicion;
-mod symbols_in_names;
 mod text_lines;
 mod time;
-mod unused_columns;
-mod warnings;
 pub(super) mod zone;
-mod zone_clues;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -77,10 +61,9 @@ use super::reject_counters::RejectCounters;
 use crate::market::{Event, Symbol};
 use events::Events;
 use merge::Merge;
-use named_symbols::NamedSymbols;
-use plan::Plan;
+use plan::{Plan, warnings};
+use scan::NamedSymbols;
 use settings::Settings;
-use warnings::warnings;
 
 pub use config::Config;
 pub use expand::expand;
@@ -89,10 +72,10 @@ pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use moment::{MomentError, MomentParser};
 pub use number::{DecimalSign, PriceNotation};
-pub use symbols_in_names::SymbolsInNames;
+pub use plan::SymbolsInNames;
+pub use sniff::UnusedColumn;
 pub(super) use time::unix_time;
 pub use time::{DateOrder, DigitNotation};
-pub use unused_columns::UnusedColumn;
 pub use zone::ZoneError;
 
 /// Checked files, which can be replayed any number of times.

@@ -8,7 +8,7 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid book
     candles candlestick copy csv currency daily dat data dataset download equity export fx historical \
     historicaldata historicalprices historicalquotes history hour hourly intraday klines kopie max message min minute monthly nt ohlcv orderbook price prices \
     quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 us close result results output final new \
-    sheet1 mappe1 feuil1 my test1 \
+    sheet1 mappe1 feuil1 book1 my test1 file report query market log part sorted clean cleaned merged combined filtered raw processed \
     datos históricos historicos dados historische historiska historyczne daten kurse données donnees historiques dati storici dane \
     geçmiş verileri Прошлые прошлые Данные данные";
 
@@ -141,6 +141,13 @@ pub fn source_beside<'a>(path: &'a str, symbol: &Symbol) -> Option<&'a str> {
     let is_in_symbol =
         |source: &str| symbol.as_str().split('-').any(|word| word.eq_ignore_ascii_case(source));
     source(name).filter(|source| !name.contains(", ") && !is_in_symbol(source))
+}
+
+/// Returns whether a symbol is written like a usual word, such as `Dollar`, rather than like a ticker.
+pub fn is_like_a_word(symbol: &Symbol) -> bool {
+    let mut letters = symbol.as_str().chars();
+    let is_capital = letters.next().is_some_and(char::is_uppercase);
+    is_capital && letters.clone().count() >= 3 && letters.all(char::is_lowercase)
 }
 
 /// Returns the words that belong to a symbol, and stand behind it after blanks: words that begin with a capital, the
@@ -332,7 +339,17 @@ fn stem(path: &str) -> &str {
 }
 
 fn is_name(word: &str) -> bool {
-    !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word) && !is_among(SOURCES, word)
+    !is_version(word)
+        && !is_number(word)
+        && !is_interval(word)
+        && !is_among(OTHER_WORDS, word)
+        && !is_among(SOURCES, word)
+}
+
+/// Returns whether a word is the number of a version, such as `v2`.
+fn is_version(word: &str) -> bool {
+    let number = word.strip_prefix(['v', 'V']).unwrap_or_default();
+    !number.is_empty() && number.len() <= 2 && is_number(number)
 }
 
 /// Returns whether a word has only digits and points. An empty word counts as a number.
@@ -343,7 +360,8 @@ fn is_number(word: &str) -> bool {
 /// Returns whether a word is a number that can be a symbol, such as a Korean or Japanese stock code.
 fn is_number_of_a_symbol(word: &str) -> bool {
     let is_year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
-    (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
+    let is_zero = word.bytes().all(|byte| byte == b'0');
+    (4..=6).contains(&word.len()) && !is_year && !is_zero && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns whether a word is the name of a month, a quarter such as `2024q1`, or the number of a part.

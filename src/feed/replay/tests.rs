@@ -361,6 +361,21 @@ fn bars_are_said_to_share_their_times_if_one_in_ten_does() {
 }
 
 #[test]
+fn hourly_bars_of_the_hour_that_is_repeated_in_autumn_do_not_share_their_time() {
+    let bars = "2024-10-27 01:00,5\n2024-10-27 02:00,5\n2024-10-27 02:00,6\n2024-10-27 03:00,7\n";
+    let warnings = |zone: &str| {
+        let (_folder, config) = files(&[("KO.csv", &format!("time,close\n{bars}"))]);
+        let config = Config { tz: Some(zone.to_owned()), ..config };
+        let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
+        let replay = Replay::open(&config, &lines).unwrap();
+        replay.inspect().next().unwrap().unwrap().warnings
+    };
+
+    assert_eq!(warnings("Europe/Berlin"), Vec::<String>::new());
+    assert_eq!(warnings("UTC").len(), 1);
+}
+
+#[test]
 fn a_file_is_refused_if_more_than_half_of_its_first_hundred_rows_are_bad() {
     let file = |bad: usize| {
         let rows = |count: usize, price: &str| format!("1704292200,A,{price}\n").repeat(count);

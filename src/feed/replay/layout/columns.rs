@@ -110,6 +110,10 @@ impl Columns {
         for role in Role::all() {
             columns.indices[role as usize] = role.names().find_map(index_of);
         }
+        // Beside a first price, the price called `open` is another one, such as yesterday's in files of Tehran.
+        if let (Some(first), true) = (index_of("first"), columns.get(Role::High).is_some()) {
+            columns.indices[Role::Open as usize] = Some(first);
+        }
         // pandas writes its index as a first column without a name.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
         let has_time =

@@ -45,6 +45,8 @@ pub struct Rules {
     /// For a layout whose times are in a separate file: two texts that give the path of this file. In the
     /// path of the file without times, the first text is replaced with the second text.
     pub times_beside: Option<(&'static str, &'static str)>,
+    /// Whether the size of a sale has a minus sign, so that -1 is a sale of one.
+    pub has_signed_sizes: bool,
     /// If files with this layout cannot be replayed, the kind of data in them; otherwise `None`.
     pub unfit: Option<&'static str>,
 }
@@ -61,8 +63,10 @@ pub enum NumberRule {
     /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means "no price".
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
-    /// Prices are in points and 32nds, as the configuration says.
+    /// Prices are in points and 32nds, as the configuration says. A number with a point is a decimal number.
     ThirtySeconds,
+    /// Prices are in points and 32nds, as the configuration says, and a point may stand between both.
+    ThirtySecondsAfterPoint,
     /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
     /// The path of the file tells which kind of instrument the file contains.
     /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
@@ -92,6 +96,7 @@ impl Rules {
         has_period_in_name: false,
         is_of_one_day: false,
         times_beside: None,
+        has_signed_sizes: false,
         unfit: None,
     };
 }

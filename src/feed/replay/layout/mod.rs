@@ -7,12 +7,14 @@
 
 mod columns;
 mod date_orders;
+mod decided;
 mod entry;
 mod given;
 mod header;
 mod headerless;
 mod layout_error;
 mod number_columns;
+mod other_closes;
 mod other_times;
 mod recognize;
 mod role;
@@ -30,6 +32,7 @@ use super::time::MidnightUnit;
 
 pub use columns::Map;
 pub use date_orders::DateOrders;
+pub use decided::Evidence;
 pub use entry::{Entry, IntervalRule, NumberRule, RecognizedBy};
 pub use given::Given;
 pub use layout_error::LayoutError;
@@ -83,7 +86,7 @@ pub enum TimeColumns {
     /// One column has the date, and another column has the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
     /// Three columns have the year, the month and the day. Further columns may have the hour, the minute and the
-    /// second.
+    /// second, or one column the time of day.
     Parts(TimeParts),
     /// A column has the time of day, and the file's path tells the day. `day` is the midnight at the start of
     /// that day, in nanoseconds since 1970.
@@ -100,6 +103,8 @@ pub struct TimeParts {
     pub date: [usize; 3],
     /// The columns of the hour, the minute and the second. A part without a column is 0.
     pub of_day: [Option<usize>; 3],
+    /// The column of the whole time of day; `None` if its parts have columns of their own, or if there is none.
+    pub time_of_day: Option<usize>,
 }
 
 /// The notation of a time of day in a cell.
@@ -226,6 +231,12 @@ impl Layout {
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         let is_number = |role: Role| (Role::Price..=Role::Volume).contains(&role);
         self.uses().filter(move |(role, _)| is_number(*role)).map(|(_, column)| column)
+    }
+
+    /// Returns the columns of sizes and volumes.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        let is_size = |role: Role| matches!(role, Role::Size | Role::BidSize | Role::AskSize | Role::Volume);
+        self.uses().filter(move |(role, _)| is_size(*role)).map(|(_, column)| column)
     }
 
     /// Returns the number of cells to read from a row. If rows have a maximum number of cells, one cell more

@@ -1,25 +1,58 @@
 //! Finds the notation of the numbers in the first rows.
 
-use super::super::number::{self, DecimalSign, price_in_32nds};
+use super::super::number::{self, DecimalSign, price_in_32nds, price_in_32nds_after_point};
 use super::Record;
 use super::columns::Columns;
 use super::entry::NumberRule;
 use super::role::{Role, normal};
+use crate::feed::printable::excerpt;
+
+/// Of prices in 32nds with a point, at most one in this many may be another number.
+const MISFITS_ONE_IN: usize = 4;
 
 /// Returns an example of the prices if all of them may be in 32nds, as in `112'285`. With several prices, a
 /// thousands separator hardly ever gives such digits only, unless the last ones stand for other eighths than quarters.
 pub fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
-    const PRICES: [Role; 7] =
-        [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
     let is_thousand = |cell: &[u8]| matches!(cell, [.., b'\'', _, _, b'1' | b'3' | b'6' | b'8']);
     let is_fraction = |cell: &[u8]| price_in_32nds(cell).is_some() && !is_thousand(cell);
-    let in_row = |row: &Record| {
-        let cells = PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
-        cells.map(|cell| cell.trim_ascii().to_vec()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
-    };
-    let prices: Vec<Vec<u8>> = rows.iter().flat_map(in_row).collect();
+    let prices = prices(rows, columns);
     let are_fractions = prices.len() > 1 && prices.iter().all(|cell| is_fraction(cell));
-    are_fractions.then(|| String::from_utf8_lossy(&prices[0]).into_owned())
+    are_fractions.then(|| String::from_utf8_lossy(prices[0]).into_owned())
+}
+
+/// Returns the notation of prices that are configured to be in 32nds. If the prices have no other sign, a point stands
+/// between the points and the 32nds. Numbers with a point are decimal numbers if others have another sign, or if many
+/// are no 32nds.
+pub fn rule_of_32nds(rows: &[Record], columns: &Columns) -> NumberRule {
+    let prices = prices(rows, columns);
+    let has_sign = prices.iter().any(|price| price_in_32nds(price).is_some());
+    let misfits = prices.iter().filter(|price| price_in_32nds_after_point(price).is_none()).count();
+    if has_sign || misfits * MISFITS_ONE_IN > prices.len() {
+        NumberRule::ThirtySeconds
+    } else {
+        NumberRule::ThirtySecondsAfterPoint
+    }
+}
+
+/// Returns a warning if prices are configured to be in 32nds, and are read as decimal numbers.
+pub fn no_32nds(rows: &[Record], columns: &Columns, rule: NumberRule) -> Option<String> {
+    let prices = prices(rows, columns);
+    let has_sign = || prices.iter().any(|price| price_in_32nds(price).is_some());
+    let misfit = prices.iter().find(|price| price_in_32nds_after_point(price).is_none());
+    let price = misfit.filter(|_| rule == NumberRule::ThirtySeconds && !has_sign())?;
+    Some(format!(
+        "prices are read as decimal numbers, not as 32nds: `{}` is no price in 32nds",
+        excerpt(price)
+    ))
+}
+
+/// Returns all prices in the rows, as they are written.
+fn prices<'a>(rows: &'a [Record], columns: &Columns) -> Vec<&'a [u8]> {
+    const PRICES: [Role; 7] =
+        [Role::Price, Role::Bid, Role::Ask, Role::Open, Role::High, Role::Low, Role::Close];
+    let cells = |row: &'a Record| PRICES.iter().filter_map(|role| row.get(columns.get(*role)?));
+    let prices = rows.iter().flat_map(cells).map(|cell| cell.trim_ascii());
+    prices.filter(|cell| !cell.is_empty()).collect()
 }
 
 /// Returns the notation of numbers. Databento's files with decimal points, which other programs may have saved,

@@ -12,13 +12,13 @@ use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
-use super::other_times;
 use super::role::{self, Role, normal};
 use super::row_kinds::only_trades;
 use super::symbol_columns::symbol;
 use super::table::LAYOUTS;
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, Times, header, headerless};
+use super::{other_closes, other_times};
 
 /// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
@@ -324,9 +324,9 @@ fn finish(
             .and_then(|close| names.get(close))
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        are_sizes_signed: number_columns::are_sizes_signed(rows, columns),
+        are_sizes_signed: rules.has_signed_sizes || number_columns::are_sizes_signed(rows, columns),
         number_rule: match given.prices {
-            Some(PriceNotation::ThirtySeconds) => NumberRule::ThirtySeconds,
+            Some(PriceNotation::ThirtySeconds) => number_columns::rule_of_32nds(rows, columns),
             None => number_rule(rows, columns, rules.numbers),
         },
         numbers: Numbers { decimal, price_scale },
@@ -336,7 +336,12 @@ fn finish(
         values,
     };
     let times = header.and_then(|header| other_times::assumed(&lines[header], rows, &layout));
-    let assumed = [number_columns::unknown_size(rows, columns), times].into_iter().flatten().collect();
+    let closes = header.filter(|_| given.map.is_none_or(|map| !map.0.contains_key(&Role::Close)));
+    let closes = closes.and_then(|header| other_closes::assumed(&lines[header], rows, &layout, entry));
+    let unknown_size = number_columns::unknown_size(rows, columns).filter(|_| !layout.are_sizes_signed);
+    let prices = number_columns::no_32nds(rows, columns, layout.number_rule);
+    let assumed = [unknown_size, times, closes, prices];
+    let assumed = assumed.into_iter().flatten().collect();
     Ok(Recognized { layout, header, first_row, date_orders, assumed, symbol: None })
 }
 

@@ -70,19 +70,19 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Date,
-        "dateutc utcdate date day datum data fecha tradedate tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih",
+        "dateutc utcdate date day datum data fecha tradedate дататоргов tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih",
     ),
     (
         Role::TimeOfDay,
         "timeutc time localtime ts unix unixtime unixtimestamp epoch t localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 saat msofday",
+         receivedtime uhrzeit zeit tijd czas 시간 체결시간 체결시각 время hora 时间 saat msofday",
     ),
     (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec"),
     (Role::Zone, "timezone tz tzone utcoffset tzoffset zeitzone 时区"),
     (
         Role::Symbol,
         "symbol ticker tic mnemonic root code shortcode 종목코드 name instrument instrumentname sym pair \
-         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair \
+         ric security contract asset product produkt stock secid securityid coin isin cusip instrumentid stockid assetid productid currencypair pairname tradingpair marketpair symbolname tickersymbol stocksymbol instrumentcode securitycode \
          股票代码 证券代码 ativo 合约代码 合约 тикер инструмент sembol scrip scripname scripcode stockname tradingsymbol market",
     ),
     (Role::Suffix, "suffix symbolsuffix"),
@@ -95,11 +95,11 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
     (
         Role::Price,
-        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 цена fiyat şimdi",
+        "price lastprice tradeprice last latest px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 最新价 现价 koers цена fiyat şimdi",
     ),
     (
         Role::Size,
-        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 wolumen stück 成交量 объём объем количество miktar",
+        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 aantal wolumen stück 成交量 объём объем количество miktar",
     ),
     (Role::Bid, "bid bidprice bestbid bestbidprice bidpx bidclose geld kupno 매수 매수호가"),
     (Role::BidSize, "bidsize bidsiz bestbidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
@@ -113,24 +113,24 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice openingprice o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 открытие откр açılış apertura abertura ouv ouverture",
+        "open openprice openingprice o first açılışfiyatı eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 開盤 開盤價 открытие ценаоткрытия откр açılış apertura abertura ouv ouverture",
     ),
     (
         Role::High,
-        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 高 максимум макс yüksek máximo maximo máxima massimo haut plushaut",
+        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 最高價 高 максимум макс максимальнаяцена yüksek enyüksek máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 低 минимум мин düşük mínimo minimo mínima bas plusbas",
+        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 最低價 低 минимум мин минимальнаяцена düşük endüşük mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
-        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 закрытие закр kapanış cierre clôture",
+        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 收盤 收盤價 закрытие закр ценазакрытия kapanış kapanışfiyatı cierre clôture",
     ),
     (
         Role::Volume,
         "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 売買高 成交量 交易量 объём объем hacim hac tickvolume qty",
+         wolumen wol obrót 거래량 出来高 売買高 成交量 成交股數 交易量 объём объем объемторгов объемторговшт hacim işlemmiktarı hac tickvolume qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];

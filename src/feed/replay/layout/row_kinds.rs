@@ -13,8 +13,17 @@ pub fn only_trades(
 ) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
     // Bids are not searched for, because `b` may mean a buyer.
     const ASKS: [&str; 7] = ["ask", "asks", "a", "bestask", "quoteask", "askquote", "offer"];
+    const CHANGES: [&str; 8] =
+        ["l2update", "depthupdate", "bookchange", "bookupdate", "booksnapshot", "delta", "l2", "orderbook"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
+    if rows.len() > 1 && (0..names.len()).any(|column| are_values_of_bars(rows, column)) {
+        return Err(LayoutError::Unfit("a table", "the prices of each bar in rows of their own"));
+    }
+    let is_side = |name: &String| ["isbid", "isask", "bidflag", "askflag"].contains(&name.as_str());
+    if names.iter().any(is_side) {
+        return Err(LayoutError::Unfit("quotes", "one side of the book a row"));
+    }
     if has_book_levels(rows, names) {
         return Err(LayoutError::Unfit("a table", "levels of an order book, one a row"));
     }
@@ -23,6 +32,11 @@ pub fn only_trades(
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
+    if holds(&|cell| CHANGES.contains(&normal(cell.as_bytes()).as_str()))
+        && !holds(&|cell| TRADES.contains(&cell))
+    {
+        return Err(LayoutError::Unfit("a table", "changes of an order book"));
+    }
     if !holds(&|cell| ASKS.contains(&normal(cell.as_bytes()).as_str())) {
         return Ok(None);
     }
@@ -30,6 +44,14 @@ pub fn only_trades(
         return Ok(Some((column, TRADES)));
     }
     Err(LayoutError::Unfit("quotes", "one side of the book a row"))
+}
+
+/// Returns whether a column says of each row which price of a bar it has.
+fn are_values_of_bars(rows: &[Record], column: usize) -> bool {
+    const VALUES: [&str; 6] = ["open", "high", "low", "close", "volume", "adjclose"];
+    let mut cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell));
+    let Some(first) = cells.clone().next() else { return false };
+    cells.clone().all(|cell| VALUES.contains(&cell.as_str())) && cells.any(|cell| cell != first)
 }
 
 /// Returns the first column that has a side of the book, or a trade, in each row.

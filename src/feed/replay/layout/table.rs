@@ -118,7 +118,7 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "nse",
         "NSE of India, bhavcopy",
-        "symbol suffix=series open high low close volume=tottrdqty timestamp",
+        "symbol suffix=series open high low close=close volume=tottrdqty timestamp",
     ),
     header(
         "b3",
@@ -134,7 +134,7 @@ pub static LAYOUTS: &[Entry] = &[
     header(
         "nse-full",
         "NSE of India, full bhavcopy",
-        "symbol suffix=series date=date1 openprice closeprice volume=ttltrdqnty",
+        "symbol suffix=series date=date1 openprice close=closeprice volume=ttltrdqnty",
     ),
     header(
         "bse",
@@ -192,6 +192,20 @@ pub static LAYOUTS: &[Entry] = &[
         "Interactive Brokers, statement of trades",
         "symbol datetime quantity price=tprice",
     ),
+    header(
+        "degiro",
+        "Degiro, transactions",
+        "date=date|datum|data|fecha clock=time|tijd|uhrzeit|heure|ora|hora symbol=product|produkt|produit|prodotto|producto \
+         isin price=price|koers|kurs|cours|quotazione|precio size=quantity|aantal|anzahl|quantité|quantità|número \
+         orderid",
+    )
+    .with(Rules { has_signed_sizes: true, ..Rules::NONE }),
+    header(
+        "trading212",
+        "Trading 212, orders",
+        "action time isin symbol=ticker size=noofshares price=priceshare",
+    ),
+    header("isyatirim", "İş Yatırım, bars by day", "date=tarih close=kapanıştl low=mintl high=maxtl volume="),
     header("fred", "Federal Reserve Economic Data", "date=observationdate"),
     header("coingecko-api", "CoinGecko, by its API", "time=timestamps price=prices marketcaps"),
     header(

@@ -39,10 +39,18 @@ pub fn find(
                 .any(|role| columns.get(*role).is_some_and(|time| any(time, is_stamp)))
     };
     if let Some(parts) = parts(context.names).filter(has_no_other_date) {
-        // A time of day of its own would be lost.
-        return match columns.get(Role::TimeOfDay) {
-            Some(time_of_day) => Err(Some(LayoutError::NoTimeOfDay(time_of_day))),
-            None => Ok(TimeColumns::Parts(parts)),
+        let has_colons = |column: usize| {
+            cells(rows, column).all(|cell| cell.contains(&b':') && time::time_of_day(cell).is_some())
+        };
+        // A time of day of its own, or a second without its minute, would be lost.
+        return match (columns.get(Role::TimeOfDay), parts.of_day) {
+            (Some(time_of_day), [None, None, None]) if has_colons(time_of_day) => {
+                Ok(TimeColumns::Parts(TimeParts { time_of_day: Some(time_of_day), ..parts }))
+            }
+            (Some(lost), _) | (None, [_, None, Some(lost)] | [None, Some(lost), _]) => {
+                Err(Some(LayoutError::NoTimeOfDay(lost)))
+            }
+            (None, _) => Ok(TimeColumns::Parts(parts)),
         };
     }
     let stamp = columns.get(Role::Time);
@@ -107,9 +115,14 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
 fn parts(names: &[String]) -> Option<TimeParts> {
     let of = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
     let date = [of(&["year", "yyyy", "yr"])?, of(&["month", "mm", "mon"])?, of(&["day", "dd"])?];
-    let of_day =
-        [&["hour", "hours", "hh"][..], &["minute", "minutes", "min"], &["second", "seconds", "sec"]].map(of);
-    Some(TimeParts { date, of_day })
+    let hour = of(&["hour", "hours", "hh", "hr"]);
+    // Behind the hour, `MM` is the minute.
+    let behind_hour = |hour| names.iter().skip(hour).position(|name| name == "mm").map(|index| hour + index);
+    let minute = of(&["minute", "minutes", "mins", "mi", "mn", "nn"])
+        .or_else(|| hour.and_then(behind_hour))
+        .or_else(|| of(&["min"]));
+    let second = of(&["second", "seconds", "secs", "sec", "ss"]);
+    Some(TimeParts { date, of_day: [hour, minute, second], time_of_day: None })
 }
 
 /// Finds the time columns of a file that has a date column and a time-of-day column. If one column has the

@@ -63,7 +63,8 @@ impl Times {
             TimeColumns::One(column)
             | TimeColumns::Two { time_of_day: column, .. }
             | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
-            TimeColumns::Parts(_) | TimeColumns::Day(_) => None,
+            TimeColumns::Parts(parts) => parts.time_of_day,
+            TimeColumns::Day(_) => None,
         });
         let cell = column.and_then(|column| row.get(column)).unwrap_or_default().trim_ascii();
         cell.rsplit(|byte| *byte == b' ').next().unwrap_or_default()
@@ -159,7 +160,7 @@ impl TimeColumns {
 impl TimeParts {
     /// Returns the indices of all columns.
     pub fn columns(self) -> impl Iterator<Item = usize> {
-        self.date.into_iter().chain(self.of_day.into_iter().flatten())
+        self.date.into_iter().chain(self.of_day.into_iter().flatten()).chain(self.time_of_day)
     }
 
     fn read(self, row: &Cells<'_>) -> Option<Stamp> {
@@ -168,9 +169,15 @@ impl TimeParts {
             let whole = cell.strip_suffix(b".0").unwrap_or(cell);
             str::from_utf8(whole).ok()?.parse::<u32>().ok().filter(|number| *number < 10_000)
         };
-        let [year, month, day] = self.date.map(number);
+        let [year, month, day] = self.date;
+        let named_month =
+            || time::month(row.get(month)?.trim_ascii()).and_then(|month| u32::try_from(month).ok());
+        let (year, month, day) = (number(year), number(month).or_else(named_month), number(day));
         let [hour, minute, second] = self.of_day.map(|column| column.map_or(Some(0), number));
         let date = format!("{:04}-{:02}-{:02}", year?, month?, day?);
+        if let Some(column) = self.time_of_day {
+            return time::stamp_of_two(date.as_bytes(), row.get(column)?, DateOrder::Ymd);
+        }
         let of_day = format!("{:02}:{:02}:{:02}", hour?, minute?, second?);
         time::stamp_of_two(date.as_bytes(), of_day.as_bytes(), DateOrder::Ymd)
     }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
-pub use thirty_seconds::{PriceNotation, price_in_32nds};
+pub use thirty_seconds::{PriceNotation, price_in_32nds, price_in_32nds_after_point};
 
 /// How many of the last digits of Databento's integer prices are decimals.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
@@ -35,6 +35,7 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 /// - parentheses around a negative number, instead of a minus sign
 /// - an exponent after the digits
 /// - the letter `K`, `M`, `B` or `T` after the digits, for thousands to trillions
+/// - a fraction after the digits, as in `12 1/8`, `12-1/8` or `12½`
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
@@ -118,6 +119,19 @@ impl Numbers {
     /// Returns an error in the same cases as [`Numbers::price`].
     pub fn lobster_price(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
         if UNOCCUPIED.contains(&cell.trim_ascii()) { Ok(None) } else { self.price(cell) }
+    }
+}
+
+/// Parses a price in points and 32nds, with any sign between both, also a point.
+///
+/// # Errors
+///
+/// Returns an error for any other text, unless it means "no value".
+pub fn any_price_in_32nds(cell: &[u8]) -> Result<Option<Price>, NumberError> {
+    match price_in_32nds_after_point(cell).or_else(|| price_in_32nds(cell)) {
+        Some(price) => Ok(Some(Price(price))),
+        None if parts::is_missing(parts::trim(cell)) => Ok(None),
+        None => Err(bad(cell)),
     }
 }
 

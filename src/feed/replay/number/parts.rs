@@ -28,6 +28,16 @@ pub struct Number {
 }
 
 impl Number {
+    const ZERO: Self = Self { is_negative: false, digits: 0, decimals: 0 };
+
+    /// Returns a whole number and a fraction together; `None` if there are too many digits.
+    fn plus(self, fraction: Fraction) -> Option<Self> {
+        let Fraction { parts, halvings } = fraction;
+        let whole = self.digits.checked_mul(10_u128.pow(halvings))?;
+        let digits = whole.checked_add(parts * 5_u128.pow(halvings))?;
+        Some(Self { digits, decimals: i64::from(halvings), ..self })
+    }
+
     /// Returns the number divided by ten to the power of `places`; `None` if [`Decimal`] cannot hold all
     /// digits.
     pub fn shifted(self, places: u32) -> Option<Decimal> {
@@ -46,7 +56,10 @@ pub fn number(text: &[u8], decimal: DecimalSign) -> Option<Number> {
         _ => (false, text),
     };
     let (sign, currency, text) = front(text);
-    let (mut number, text) = digits(text, decimal)?;
+    let (mut number, text) = match fraction(text) {
+        Some((fraction, after)) => (Number::ZERO.plus(fraction)?, after),
+        None => digits(text, decimal)?,
+    };
     number.is_negative = in_parentheses || sign == Some(b'-');
     let text = match text {
         [b'e' | b'E', exponent @ ..] => {
@@ -55,13 +68,52 @@ pub fn number(text: &[u8], decimal: DecimalSign) -> Option<Number> {
         }
         _ => text,
     };
-    let text = trim_start(text);
+    let text = match fraction_behind(text).filter(|_| number.decimals == 0) {
+        Some((fraction, after)) => {
+            number = number.plus(fraction)?;
+            after
+        }
+        None => trim_start(text),
+    };
     let (zeros, text) = magnitude(text).unwrap_or((0, text));
     number.decimals -= zeros;
     let text = trim_start(text);
     let rest = if currency { text } else { strip_any(text, &CURRENCIES).unwrap_or(text) };
     // Parentheses and a sign together are ambiguous.
     (rest.is_empty() && !(in_parentheses && sign.is_some())).then_some(number)
+}
+
+/// A fraction of a whole: so many parts, each of them a half to the power of `halvings`.
+#[derive(Clone, Copy, Debug)]
+struct Fraction {
+    parts: u128,
+    halvings: u32,
+}
+
+/// Parses a fraction behind the digits of a number: ` 1/8`, `-1/8` or `½`. Returns the fraction, and the text after it.
+fn fraction_behind(text: &[u8]) -> Option<(Fraction, &[u8])> {
+    let behind = text.strip_prefix(b"-").unwrap_or_else(|| trim_start(text));
+    fraction(behind)
+}
+
+/// Parses a fraction at the start of a text: `1/8` or `½`. The parts are halves to 256ths. Returns the fraction, and
+/// the text after it.
+fn fraction(text: &[u8]) -> Option<(Fraction, &[u8])> {
+    const SIGNS: [(&str, u128, u32); 7] =
+        [("½", 1, 1), ("¼", 1, 2), ("¾", 3, 2), ("⅛", 1, 3), ("⅜", 3, 3), ("⅝", 5, 3), ("⅞", 7, 3)];
+    let sign = SIGNS.into_iter().find_map(|(sign, parts, halvings)| {
+        let after = text.strip_prefix(sign.as_bytes())?;
+        Some((Fraction { parts, halvings }, after))
+    });
+    if sign.is_some() {
+        return sign;
+    }
+    let (parts, after) = text.split_at(run(text).min(3));
+    let after = after.strip_prefix(b"/")?;
+    let (of, after) = after.split_at(run(after).min(3));
+    let of = append(0, of).filter(|of| (2..=256).contains(of) && of.is_power_of_two())?;
+    let parts = append(0, parts).filter(|number| !parts.is_empty() && *number < of)?;
+    Some((Fraction { parts, halvings: of.ilog2() }, after))
 }
 
 /// Returns whether a trimmed text means "no value".

@@ -108,6 +108,35 @@ fn thousands_are_separated_in_groups_of_three_or_as_in_india() {
 }
 
 #[test]
+fn a_fraction_may_stand_behind_the_digits_or_alone() {
+    for (cell, number) in [
+        ("12 1/8", "12.125"),
+        ("12-3/4", "12.75"),
+        ("12  15/16", "12.9375"),
+        ("1,234 1/2", "1234.5"),
+        ("12½", "12.5"),
+        ("12 ⅞", "12.875"),
+        ("$12 1/256", "12.00390625"),
+        ("-1/32", "-0.03125"),
+        ("7/8", "0.875"),
+        ("¾", "0.75"),
+        ("12 1/3", "bad"),
+        ("12 8/8", "bad"),
+        ("12 1/512", "bad"),
+        ("12 1/1", "bad"),
+        ("12.5 1/8", "bad"),
+        ("12 /8", "bad"),
+        ("12 1/", "bad"),
+        ("12--1/8", "bad"),
+        ("12 1/8 1/8", "bad"),
+        ("1/2/1998", "bad"),
+        ("2/1", "bad"),
+    ] {
+        assert_eq!(price(cell, Point), number, "{cell}");
+    }
+}
+
+#[test]
 fn words_for_no_value_are_missing() {
     for cell in [
         "",

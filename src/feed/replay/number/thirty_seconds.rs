@@ -1,4 +1,4 @@
-//! Parses prices in 32nds, as US treasury futures are quoted: `112'165` is 112 and 16.5/32.
+//! Parses prices in 32nds, as US treasury futures are quoted: `112'165` is 112 and 16.5/32. Some files write `112.165`.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ const EIGHTHS: [Option<i64>; 10] =
 /// The configured notation of prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PriceNotation {
-    /// Points and 32nds of a point, as in `112'165` or `112-16+`.
+    /// Points and 32nds of a point, as in `112'165`, `112-16+` or `112.165`.
     #[serde(rename = "32nds")]
     ThirtySeconds,
 }
@@ -48,17 +48,62 @@ pub fn price_in_32nds(cell: &[u8]) -> Option<Decimal> {
         }
         _ => return None,
     };
-    let digit = |byte: &u8| i64::from(byte - b'0');
-    let parts = digit(tens) * 10 + digit(ones);
+    price(points, digit(*tens) * 10 + digit(*ones), eighths)
+}
+
+/// Parses a price in points and 32nds with a point between both. Zeros at the end may be missing, as spreadsheets leave
+/// them out: `112.1` is 112 and 10/32. Returns `None` for any other text.
+pub fn price_in_32nds_after_point(cell: &[u8]) -> Option<Decimal> {
+    let cell = cell.trim_ascii();
+    let point = cell.iter().position(|byte| *byte == b'.').unwrap_or(cell.len());
+    let (points, after) = cell.split_at(point);
+    let (after, half) = match after {
+        [after @ .., b'+'] if after.len() == 3 => (after, Some(4)),
+        _ => (after, None),
+    };
+    let digits = after.strip_prefix(b".").unwrap_or(after);
+    if digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let nth = |index: usize| digits.get(index).copied().unwrap_or(b'0');
+    let eighths = half.or(EIGHTHS[usize::from(nth(2) - b'0')])?;
+    price(points, digit(nth(0)) * 10 + digit(nth(1)), eighths)
+}
+
+fn digit(byte: u8) -> i64 {
+    i64::from(byte - b'0')
+}
+
+/// Returns the price of so many points, 32nds and eighths of a 32nd.
+fn price(points: &[u8], parts: i64, eighths: i64) -> Option<Decimal> {
     let is_price = (1..=4).contains(&points.len()) && points.iter().all(u8::is_ascii_digit) && parts < 32;
     // A 256th is 0.00390625.
     let price = |points: i64| Decimal::new((points * 256 + parts * 8 + eighths) * 390_625, 8).normalize();
-    is_price.then(|| price(points.iter().fold(0, |points, byte| points * 10 + digit(byte))))
+    is_price.then(|| price(points.iter().fold(0, |points, byte| points * 10 + digit(*byte))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_point_may_stand_between_points_and_32nds() {
+        for (text, price) in [
+            ("124.16", "124.5"),
+            ("124.165", "124.515625"),
+            ("124.162", "124.5078125"),
+            ("124.16+", "124.515625"),
+            ("124.1", "124.3125"),
+            ("124", "124"),
+            (" 99.31 ", "99.96875"),
+        ] {
+            assert_eq!(price_in_32nds_after_point(text.as_bytes()).unwrap().to_string(), price, "{text}");
+        }
+        for text in ["124.32", "124.5", "124.164", "124.1650", "124.1+", "-124.16", "124,16", "", ".16", "x"]
+        {
+            assert_eq!(price_in_32nds_after_point(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn points_and_32nds_are_a_price() {

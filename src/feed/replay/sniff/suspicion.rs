@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{Layout, Role, Values, normal};
+use super::super::layout::{Layout, Role, Values, normal};
 use super::unused_columns::UnusedColumn;
 
 /// Normalized names of columns that name an instrument.
@@ -18,11 +18,14 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
     maturitydate strike strikepr strikeprice k iscall isput callflag putflag right optiontype optiontyp opttype putcall callput cp cpflag series \
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
+/// Normalized names of columns that tell apart kinds of one instrument, such as the spot and a future, if they vary.
+const KINDS: &str = "contracttype markettype producttype instrumentclass assetclass segment settlementtype";
+
 /// Parts of normalized names that mean a size.
 const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
 
 /// Normalized names of columns with a size.
-const SHORT_SIZES: &str = "vol ltq sz";
+const SHORT_SIZES: &str = "vol ltq sz anzahl 总手 總手";
 
 /// Parts of normalized names that mean another number than a size of a trade or a bar.
 const OTHER_SIZES: &str = "avg average weighted vwap bid ask buy sell buyer seller taker maker quote notional turnover \
@@ -64,7 +67,7 @@ impl Suspicion {
         let name = normal(column.name.as_bytes());
         let is_among = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
         // A month in words is one of a contract. A month in numbers may be a part of the date.
-        if is_among(CONTRACTS) || name == "month" && column.holds_words {
+        if is_among(CONTRACTS) || is_among(KINDS) && column.varies || name == "month" && column.holds_words {
             return Some(Self::Contract);
         }
         if is_among(ZONES) || is_zone(&words(&column.name)) {
@@ -154,7 +157,12 @@ fn missing_quote_size(name: &str, values: &Values) -> Option<Role> {
     ];
     let is_size = |side: &str| {
         let size = name.strip_prefix(side);
-        size.is_some_and(|size| QUOTE_SIZES.split_ascii_whitespace().any(|known| known == size))
+        let is_known = |size: &str, known: &str| {
+            size == known
+                || known.len() > 3
+                    && size.strip_prefix(known).is_some_and(|unit| unit == "lots" || unit == "shares")
+        };
+        size.is_some_and(|size| QUOTE_SIZES.split_ascii_whitespace().any(|known| is_known(size, known)))
     };
     let mut missing = sides.into_iter().filter(|(_, is_missing, _)| *is_missing);
     missing.find(|(_, _, names)| names.iter().any(|side| is_size(side))).map(|(role, ..)| role)
@@ -228,7 +236,7 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{self, Given};
+    use super::super::super::layout::{self, Given};
     use super::*;
 
     fn column(name: &str, example: &str, holds_words: bool) -> UnusedColumn {
@@ -238,6 +246,7 @@ mod tests {
             example: example.to_owned(),
             holds_words,
             tells_prices_apart: false,
+            varies: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::warn;
 
-use super::reason::{Reason, RejectedRow};
+use super::super::reason::{Reason, RejectedRow};
 use crate::feed::reject_counters::RejectCounters;
 
 /// For each file, at most this many rejected rows are logged individually.

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::mem;
 
-use super::container::Part;
-use super::layout::Times;
-use super::records::Records;
-use super::row::SymbolReader;
-use super::settings::Settings;
-use super::sniff::Sniffed;
+use super::super::container::Part;
+use super::super::layout::Times;
+use super::super::records::Records;
+use super::super::row::SymbolReader;
+use super::super::settings::Settings;
+use super::super::sniff::Sniffed;
 use crate::feed::error::FeedError;
 use crate::market::Symbol;
 
@@ -36,6 +36,8 @@ pub struct Sessions {
     hours: [bool; 24],
     rises: bool,
     falls: bool,
+    /// Whether the times of day of one symbol fall twice within a date.
+    falls_twice: bool,
 }
 
 /// The rows of one symbol that have one date.
@@ -50,7 +52,7 @@ struct Rows {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { last: HashMap::new(), hours: [true; 24], rises: false, falls: false }
+        Self { last: HashMap::new(), hours: [true; 24], rises: false, falls: false, falls_twice: false }
     }
 }
 
@@ -96,6 +98,11 @@ impl Sessions {
         self.rises && self.falls
     }
 
+    /// Returns whether the times of day of one symbol rise, fall once, and rise again within a date.
+    pub const fn fall_once(&self) -> bool {
+        self.rises && self.falls && !self.falls_twice
+    }
+
     /// Adds the time of the next row, as it is written in the file.
     fn observe(&mut self, symbol: &Symbol, nanos: i64) {
         let (day, of_day) = (nanos.div_euclid(DAY), nanos.rem_euclid(DAY));
@@ -117,6 +124,7 @@ impl Sessions {
         }
         self.falls = true;
         let before = mem::replace(rows, Rows { has_fallen: true, ..begun });
+        self.falls_twice |= before.has_fallen;
         // The rows before a fall are those of the evening, so their date cannot fall twice.
         let is_evening = |hour: i64| !before.has_fallen && hour * HOUR <= before.first;
         self.allow(is_evening);

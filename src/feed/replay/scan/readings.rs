@@ -1,14 +1,14 @@
 //! All readings of a file's times that are still possible: the orders of day and month, and the notations of
 //! the times of day, in which the times could be meant. All rows decide which reading is right.
 
-use super::cells::Cells;
-use super::extent::TimeRange;
-use super::layout::{DateOrders, TimeColumns, TimeOfDayForm, Times};
+use super::super::cells::Cells;
+use super::super::extent::TimeRange;
+use super::super::layout::{DateOrders, TimeColumns, TimeOfDayForm, Times};
+use super::super::reason::RejectedRow;
+use super::super::time::{DigitNotation, MidnightUnit, Stamp};
+use super::super::zone::Zone;
 use super::reading::{Read, Reading};
-use super::reason::RejectedRow;
-use super::time::{DigitNotation, MidnightUnit, Stamp};
-use super::zone::Zone;
-use crate::market::Symbol;
+use crate::market::{Symbol, Time};
 
 /// A reading is right only if at most one in this many rows has no readable time.
 const FAULTS_ONE_IN: u64 = 100;
@@ -136,6 +136,11 @@ impl Readings {
         likeliest.map_or(stamp, Ok)
     }
 
+    /// Returns the last time in the likeliest reading, in UTC; `None` if no time was read.
+    pub fn last_time(&self) -> Option<Time> {
+        self.all[0].last_time()
+    }
+
     /// Drops the readings in which too many rows have no readable time.
     fn drop_unfit(&mut self) {
         let least = self.all.iter().map(|reading| reading.unreadable).min().unwrap_or(0);
@@ -189,8 +194,8 @@ fn forms(longest: usize) -> Vec<TimeOfDayForm> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Splitter;
-    use super::super::time::DateOrder;
+    use super::super::super::cells::Splitter;
+    use super::super::super::time::DateOrder;
     use super::*;
 
     fn times(columns: TimeColumns, date_order: DateOrder) -> Times {

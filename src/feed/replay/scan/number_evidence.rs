@@ -3,9 +3,9 @@
 
 use std::cmp::Ordering;
 
-use super::cells::Cells;
-use super::layout::{Layout, NumberRule};
-use super::number::{DecimalSign, Numbers, sign_shown};
+use super::super::cells::Cells;
+use super::super::layout::{Layout, NumberRule};
+use super::super::number::{DecimalSign, Numbers, sign_shown};
 use crate::feed::printable::excerpt;
 
 /// What the numbers of the rows so far prove.
@@ -13,6 +13,8 @@ use crate::feed::printable::excerpt;
 pub struct NumberEvidence {
     /// The columns of prices and sizes.
     columns: Vec<usize>,
+    /// The columns of sizes among them.
+    sizes: Vec<usize>,
     is_fixed_point: bool,
     has_point: bool,
     points: u64,
@@ -21,12 +23,17 @@ pub struct NumberEvidence {
     ambiguous: Option<String>,
     /// A number whose point may be the decimal sign or separate thousands.
     ambiguous_point: Option<String>,
+    /// A size whose point may be the decimal sign or separate thousands.
+    ambiguous_size: Option<String>,
+    /// Whether a size has thousands without a point between them.
+    has_plain_thousands: bool,
 }
 
 impl NumberEvidence {
     pub fn new(layout: &Layout) -> Self {
         Self {
             columns: layout.numbers().collect(),
+            sizes: layout.sizes().collect(),
             is_fixed_point: layout.number_rule == NumberRule::FixedPoint,
             ..Self::default()
         }
@@ -47,6 +54,7 @@ impl NumberEvidence {
             let has_point = cell.contains(&b'.');
             self.has_point |= has_point;
             if !has_comma && !has_point {
+                self.has_plain_thousands |= cell.len() > 3 && self.sizes.contains(column);
                 continue;
             }
             match sign_shown(cell) {
@@ -55,8 +63,11 @@ impl NumberEvidence {
                 None if has_comma && self.ambiguous.is_none() && is_number(cell) => {
                     self.ambiguous = Some(excerpt(cell));
                 }
-                None if !has_comma && self.ambiguous_point.is_none() && is_number(cell) => {
-                    self.ambiguous_point = Some(excerpt(cell));
+                None if !has_comma && is_number(cell) => {
+                    if self.ambiguous_size.is_none() && self.sizes.contains(column) {
+                        self.ambiguous_size = Some(excerpt(cell));
+                    }
+                    self.ambiguous_point.get_or_insert_with(|| excerpt(cell));
                 }
                 None => {}
             }
@@ -79,9 +90,13 @@ impl NumberEvidence {
     }
 
     /// Returns a number with a comma that no other number explains. If `decimal`, the assumed decimal sign, is a
-    /// comma, a number with a point is as good.
+    /// comma, a number with a point is as good. If it is a point, so is a size, unless others have plain thousands.
     pub fn unexplained(self, decimal: DecimalSign) -> Option<String> {
-        let point = self.ambiguous_point.filter(|_| decimal == DecimalSign::Comma);
+        // Sizes with three decimals each are as likely to be thousands.
+        let point = match decimal {
+            DecimalSign::Comma => self.ambiguous_point,
+            DecimalSign::Point => self.ambiguous_size.filter(|_| !self.has_plain_thousands),
+        };
         self.ambiguous.or(point).filter(|_| self.points == self.commas)
     }
 }
@@ -92,7 +107,7 @@ fn is_number(cell: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Splitter;
+    use super::super::super::cells::Splitter;
     use super::*;
 
     fn evidence(is_fixed_point: bool, lines: &[&str]) -> NumberEvidence {
@@ -134,5 +149,18 @@ mod tests {
         assert_eq!(unexplained(&["1,234;2.5"], DecimalSign::Point), None);
         assert_eq!(unexplained(&["1.234;2"], DecimalSign::Comma).as_deref(), Some("1.234"));
         assert_eq!(unexplained(&["1.234;2"], DecimalSign::Point), None);
+        let unexplained_size = |lines: &[&str]| {
+            let mut evidence = evidence(false, &[]);
+            evidence.sizes = vec![1];
+            for line in lines {
+                evidence.observe(&Splitter::new(b';').split(line.as_bytes(), usize::MAX));
+            }
+            evidence.unexplained(DecimalSign::Point)
+        };
+        assert_eq!(unexplained_size(&["1.234;12.345"]).as_deref(), Some("12.345"));
+        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;999"]).as_deref(), Some("12.345"));
+        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;1000"]), None);
+        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;0.5"]), None);
+        assert_eq!(unexplained_size(&["1.234;0.345"]), None);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tracing::warn;
 
-use super::path;
-use super::plan::Plan;
+use super::super::path;
+use super::Plan;
 use crate::feed::error::FeedError;
 use crate::market::{Symbol, Time};
 
@@ -35,7 +35,7 @@ impl SymbolsInNames {
     /// # Errors
     ///
     /// Returns an error for the first file whose name differs in other words.
-    pub(super) fn add(&mut self, plans: &[Plan]) -> Result<(), FeedError> {
+    pub(in crate::feed::replay) fn add(&mut self, plans: &[Plan]) -> Result<(), FeedError> {
         for plan in plans {
             let Some(symbol) = plan.symbol_in_name() else { continue };
             let name = FileName::of(plan);

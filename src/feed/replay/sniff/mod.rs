@@ -1,10 +1,15 @@
 //! Reads the first lines of a file, and finds the delimiter, the layout and the header.
 
+mod delimiter;
+mod kind_column;
+mod suspicion;
+mod unused_columns;
+mod zone_clues;
+
 use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 
-use super::account::KindColumn;
 use super::cells::Splitter;
 use super::container::{self, Part};
 use super::layout::{
@@ -14,20 +19,19 @@ use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
 use super::time::{self, DateOrder, Stamp};
-use super::unused_columns::{UnusedColumn, unused_columns};
-use super::zone_clues;
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
+
+pub use kind_column::{Kind, KindColumn};
+pub use suspicion::{Suspicion, means_volume, names_a_zone};
+pub use unused_columns::{UnusedColumn, column_name, unused_columns};
 
 /// The largest number of lines that are read to recognize the layout. Blank lines do not count toward this
 /// number.
 const LINES: usize = 100;
 /// The number of bytes after which no further line is read to recognize the layout.
 const BYTES: usize = 256 * 1024;
-/// The delimiters to try, in this order. The comma is last, because numbers and names may contain commas.
-const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
-
 /// The result of reading the first lines of a file.
 #[derive(Clone, Debug)]
 pub struct Sniffed {
@@ -92,76 +96,62 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     if let Some(looks_like) = other_than_text(&first.text) {
         return Err(not_market_data(looks_like));
     }
-    let said = first.text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied());
-    let is_comment = |seen: &Seen| is_no_row(&seen.text);
-    let mut failure = None;
-    let delimiters = match settings.delimiter.or(said) {
-        Some(delimiter) => vec![delimiter],
-        None if is_quoted_with_blanks(&first.text) => vec![b' '],
-        None => DELIMITERS.to_vec(),
+    let texts: Vec<&[u8]> = lines.iter().map(|seen| seen.text.as_slice()).collect();
+    let delimiter = settings.delimiter.unwrap_or_else(|| delimiter::choose(&texts));
+    let given = Given {
+        layout: settings.layout,
+        map: settings.map.as_ref(),
+        has_symbol: settings.symbol.is_some(),
+        date_order: settings.date_order,
+        decimal: settings.decimal,
+        price_scale: settings.price_scale,
+        prices: settings.prices,
+        path: &path,
+        day: path::day(&path),
+        has_free_comma: delimiter != b',',
     };
-    for delimiter in delimiters {
-        let given = Given {
-            layout: settings.layout,
-            map: settings.map.as_ref(),
-            has_symbol: settings.symbol.is_some(),
-            date_order: settings.date_order,
-            decimal: settings.decimal,
-            price_scale: settings.price_scale,
-            prices: settings.prices,
-            path: &path,
-            day: path::day(&path),
-            has_free_comma: delimiter != b',',
-        };
-        // Some headers begin like a comment, e.g. `#RIC,…`. So the first try leaves out comments, and the
-        // second try includes them.
-        let rows: Vec<&Seen> = lines.iter().filter(|seen| !is_comment(seen)).collect();
-        let all: Vec<&Seen> = lines.iter().collect();
-        for (seen, needs_header) in [(rows, false), (all, true)] {
-            let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
-            match layout::recognize(&records, given) {
-                Ok(found) if found.header.is_some() || !needs_header => {
-                    let text = Text {
-                        lines: &lines,
-                        seen: &seen,
-                        records: &records,
-                        too_long: &too_long,
-                        encoding,
-                        delimiter,
-                        beside,
-                    };
-                    return Ok(text.sniffed(found));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    let cells = records.iter().map(Vec::len).max().unwrap_or(0);
-                    let is_better = failure.as_ref().is_none_or(|(most, _)| cells > *most);
-                    if is_better && !needs_header {
-                        failure = Some((cells, feed_error(part, &seen, delimiter, error)));
-                    }
-                }
-            }
+    let recognized = |seen: &[&Seen]| {
+        let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
+        (layout::recognize(&records, given), records)
+    };
+    // Some headers begin like a comment, e.g. `#RIC,…`. So comments are read only if no layout is recognized without
+    // them.
+    let mut seen: Vec<&Seen> = lines.iter().filter(|seen| !is_no_row(&seen.text)).collect();
+    let (without_comments, mut records) = recognized(&seen);
+    let found = match without_comments {
+        Ok(found) => found,
+        Err(error) => {
+            let all: Vec<&Seen> = lines.iter().collect();
+            let (with_comments, all_records) = recognized(&all);
+            let Some(found) = with_comments.ok().filter(|found| found.header.is_some()) else {
+                let is_table = records.iter().any(|record| record.len() > 1);
+                return Err(match looks_like_columns(&lines) {
+                    _ if is_table => feed_error(part, &seen, delimiter, error),
+                    Some(looks_like) => not_market_data(looks_like),
+                    None => not_market_data("text that is no table"),
+                });
+            };
+            (seen, records) = (all, all_records);
+            found
         }
-    }
-    match failure {
-        Some((cells, error)) if cells > 1 => Err(error),
-        _ if lines.iter().filter(|seen| has_runs_of_blanks(&seen.text)).count() * 2 > lines.len() => {
-            Err(not_market_data("columns with several blanks between them, which have to be one delimiter"))
-        }
-        _ => Err(not_market_data("text that is no table")),
-    }
+    };
+    let text = Text {
+        lines: &lines,
+        seen: &seen,
+        records: &records,
+        too_long: &too_long,
+        encoding,
+        delimiter,
+        beside,
+    };
+    Ok(text.sniffed(found))
 }
 
-/// Returns whether a line has quoted names with blanks between them, as R writes a table.
-fn is_quoted_with_blanks(line: &[u8]) -> bool {
-    line.starts_with(b"\"")
-        && line.windows(3).any(|cells| cells == b"\" \"")
-        && !line.iter().any(|byte| DELIMITERS.contains(byte))
-}
-
-/// Returns whether a line has two blanks between other characters.
-fn has_runs_of_blanks(line: &[u8]) -> bool {
-    line.trim_ascii().windows(2).any(|pair| pair == b"  ")
+/// Returns what the lines look like, if most of them have runs of blanks between other characters.
+fn looks_like_columns(lines: &[Seen]) -> Option<&'static str> {
+    let has_runs = |seen: &&Seen| seen.text.trim_ascii().windows(2).any(|pair| pair == b"  ");
+    let are_most = lines.iter().filter(has_runs).count() * 2 > lines.len();
+    are_most.then_some("columns with several blanks between them, which have to be one delimiter")
 }
 
 /// The first lines of a file, split into cells.
@@ -196,11 +186,13 @@ impl Text<'_> {
         let times = times(&found.layout, rows, delimiter);
         let records = records.get(found.first_row..).unwrap_or_default();
         let unused = unused_columns(&found.layout, &names, records);
-        let is_before_rows = |seen: &&Seen| {
-            first_row.is_some_and(|first| seen.number < first)
-                && header.is_none_or(|header| header.number != seen.number)
+        let begins_with_symbol = found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0));
+        let is_apart_from_rows = |seen: &&Seen| {
+            let is_before_rows = first_row.is_some_and(|first| seen.number < first);
+            let is_comment = is_no_row(&seen.text) && !begins_with_symbol;
+            (is_before_rows || is_comment) && header.is_none_or(|header| header.number != seen.number)
         };
-        let in_lines = lines.iter().filter(is_before_rows);
+        let in_lines = lines.iter().filter(is_apart_from_rows);
         let in_lines = in_lines.filter_map(|seen| zone_clues::in_a_line(seen.number, &excerpt(&seen.text)));
         let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
@@ -214,7 +206,7 @@ impl Text<'_> {
                 delimiter,
                 header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
                 lines_before: before_first_row.unwrap_or(after_header),
-                begins_with_symbol: found.layout.symbol.is_some_and(|symbol| symbol.name == Some(0)),
+                begins_with_symbol,
                 beside,
             },
             symbol: found.symbol,
@@ -357,7 +349,8 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`. Other programs write
     // them in brackets.
     let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>'] | [b'[', .., b']']);
-    let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
+    let is_header =
+        line.split(|byte| delimiter::ALL.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
     known
         .map(|(_, looks_like)| *looks_like)

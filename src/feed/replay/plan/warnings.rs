@@ -1,14 +1,12 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::layout::{NumberRule, Role, TimeColumns, Values, normal};
-use super::number::DecimalSign;
-use super::path;
-use super::plan::Plan;
-use super::price_jumps::PriceJump;
-use super::reading::Precision;
-use super::running_total::Likelihood;
-use super::settings::Settings;
-use super::suspicion::{self, Suspicion};
+use super::super::layout::{NumberRule, Role, TimeColumns, Values, normal};
+use super::super::number::DecimalSign;
+use super::super::path;
+use super::super::scan::{Likelihood, Precision, PriceJump};
+use super::super::settings::Settings;
+use super::super::sniff::{Suspicion, names_a_zone};
+use super::Plan;
 use crate::market::Time;
 
 /// An hour in nanoseconds.
@@ -33,10 +31,16 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         lean_scale(plan),
         running_total(plan),
         price_jump(plan),
+        price_in_32nds(plan),
         zero_price(plan),
+        placeholder(plan),
         bars_of_quotes(plan),
     ];
-    let found = [source_in_name(plan), month_in_name(plan)].into_iter().chain(times).chain(numbers).flatten();
+    let found = [source_in_name(plan), word_in_name(plan), month_in_name(plan)]
+        .into_iter()
+        .chain(times)
+        .chain(numbers)
+        .flatten();
     suspicions(plan).chain(zone_clues(plan)).chain(found).chain(plan.assumed.iter().cloned()).collect()
 }
 
@@ -69,6 +73,12 @@ fn source_in_name(plan: &Plan) -> Option<String> {
     Some(format!(
         "`{source}` in the file's name is taken for a source, and `{symbol}` for the symbol (set it by --symbol)"
     ))
+}
+
+/// Returns a warning if the symbol in the file's name is written like a usual word.
+fn word_in_name(plan: &Plan) -> Option<String> {
+    let symbol = plan.symbol_in_name().filter(|symbol| path::is_like_a_word(symbol))?;
+    Some(format!("the word `{symbol}` in the file's name is taken for the symbol (set it by --symbol)"))
 }
 
 /// Returns a warning if a month in the file's name is taken for the month of a contract.
@@ -108,7 +118,7 @@ fn zone_in_name(plan: &Plan) -> Option<String> {
     let is_time = |role: Role| matches!(role, Role::Time | Role::Date | Role::TimeOfDay);
     let mut columns =
         layout.uses().filter(|(role, _)| is_time(*role)).filter_map(|(_, column)| names.get(column));
-    let column = columns.find(|name| is_open && suspicion::names_a_zone(name))?;
+    let column = columns.find(|name| is_open && names_a_zone(name))?;
     Some(format!(
         "the name of column `{column}` may give the zone of its times, which are read as UTC (set it by --tz)"
     ))
@@ -146,6 +156,13 @@ fn repeated_times(plan: &Plan) -> Option<String> {
             "{count} of {} bars have the same time and symbol as the bar before: they may be of several instruments",
             scan.rows
         )),
+        Values::Bars { .. } if scan.repeated_bars * REPEATED_ONE_IN >= scan.compared_bars && scan.repeated_bars > 1 => {
+            Some(format!(
+                "{} of {} bars have the same time and symbol as an earlier bar: they may be of several instruments, exchanges \
+                 or lengths",
+                scan.repeated_bars, scan.compared_bars
+            ))
+        }
         Values::Ticks { .. } if count > 0 && scan.times.precision == Precision::Day => Some(
             "the times are dates only, so all rows of a day have the same time (another column may have the time of day: \
              --map time=DATE+TIME)"
@@ -161,7 +178,8 @@ fn decimal_sign(plan: &Plan) -> Option<String> {
     let (sign, meaning) = match (layout.numbers.decimal, number.contains(',')) {
         (DecimalSign::Comma, true) => ("comma", "is the decimal sign"),
         (DecimalSign::Comma, false) => ("point", "separates thousands"),
-        (DecimalSign::Point, _) => ("comma", "separates thousands"),
+        (DecimalSign::Point, true) => ("comma", "separates thousands"),
+        (DecimalSign::Point, false) => ("point", "is the decimal sign"),
     };
     Some(format!(
         "no number shows whether the {sign} in `{number}` {meaning}, as is assumed (set it by --decimal)"
@@ -215,6 +233,22 @@ fn running_total(plan: &Plan) -> Option<String> {
 fn zero_price(plan: &Plan) -> Option<String> {
     let line = plan.scan.zero_price?;
     Some(format!("a price is 0 (line {line}), which may mean that there is none"))
+}
+
+/// Returns a warning if the decimals of prices may be 32nds.
+fn price_in_32nds(plan: &Plan) -> Option<String> {
+    let Settings { prices, decimal, price_scale, .. } = &*plan.settings;
+    let is_open = prices.is_none() && decimal.is_none() && price_scale.is_none();
+    let price = plan.scan.price_in_32nds.filter(|_| is_open && plan.layout.numbers.price_scale == 0)?;
+    Some(format!(
+        "no price has decimals above 31, so they may be 32nds: {price} is read as a decimal number (--prices 32nds reads \
+         them as 32nds, and --decimal point as decimals)"
+    ))
+}
+
+fn placeholder(plan: &Plan) -> Option<String> {
+    let (line, price) = plan.scan.placeholder?;
+    Some(format!("a price is {price} (line {line}), which may mean that there is none"))
 }
 
 fn price_jump(plan: &Plan) -> Option<String> {

@@ -1,33 +1,32 @@
 //! The plan of a file or an archive member: its layout, symbol, time order and time zone. The plan is made
 //! before the first row is replayed.
 
+mod symbols_in_names;
+mod warnings;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::account::Account;
 use super::container::Part;
-use super::contradictions::Contradictions;
-use super::events::{Events, Rows, sorted};
+use super::events::{Events, RejectedRows, ReportedUpTo, Rows, sorted};
 use super::extent::TimeRange;
-use super::layout::{Layout, NumberRule, Role, Values};
-use super::merged_instruments::Merged;
+use super::layout::{Layout, Role};
 use super::path;
-use super::reading::{Order, Read};
 use super::reason::{Reason, RejectedRow};
 use super::records::Records;
-use super::rejected_rows::{RejectedRows, ReportedUpTo};
 use super::row::RowReader;
-use super::running_total::Likelihood;
-use super::scan::{Scan, scan};
+use super::scan::{Account, Contradictions, Merged, Order, Read, Scan, scan};
 use super::settings::Settings;
-use super::sniff::{Dialect, Sniffed, sniff};
-use super::unused_columns::UnusedColumn;
+use super::sniff::{Dialect, Sniffed, UnusedColumn, sniff};
 use super::zone::Zones;
 use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
+
+pub use symbols_in_names::SymbolsInNames;
+pub use warnings::warnings;
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
@@ -70,13 +69,12 @@ impl Plan {
         let sniffed = sniff(&part, settings)?;
         let symbol = symbol(&part, settings, &sniffed)?;
         let scan = scan(&part, settings, &sniffed, symbol.as_ref())?;
-        let Sniffed { dialect, layout, names, unused, assumed, zone_clues, minutes_between_rows, .. } =
-            sniffed;
+        let Sniffed { dialect, names, unused, assumed, zone_clues, minutes_between_rows, .. } = sniffed;
         let symbol_in_file = sniffed.symbol;
         let plan = Self {
             part,
             dialect,
-            layout: Arc::new(layout_of(layout, &scan, settings)),
+            layout: Arc::clone(&scan.layout),
             names,
             unused,
             assumed,
@@ -252,26 +250,6 @@ impl Plan {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns the layout that the first lines and all rows together give. A configured column or notation is
-/// stronger.
-fn layout_of(first: Layout, scan: &Scan, settings: &Settings) -> Layout {
-    let mut layout = Layout { times: scan.times.times, ..first };
-    if settings.decimal.is_none() {
-        layout.numbers.decimal = scan.decimal.unwrap_or(layout.numbers.decimal);
-    }
-    if scan.forbids_fixed_point && layout.number_rule == NumberRule::FixedPoint {
-        layout.number_rule = NumberRule::Plain;
-    }
-    let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
-    if let Values::Ticks { size, .. } = &mut layout.values
-        && scan.running_total == Likelihood::Certain
-        && !is_size_configured
-    {
-        *size = None;
-    }
-    layout
 }
 
 /// Returns the symbol of all rows: the configured symbol, or the symbol in the file's name. Returns `None` if a

@@ -1,7 +1,7 @@
 //! Judges whether the bars of a file contradict themselves. Many of them mean that the columns are in another
 //! order.
 
-use super::reason::{Reason, RejectedRow};
+use super::super::reason::{Reason, RejectedRow};
 use crate::market::{Bar, Payload};
 
 /// A file is refused if at least one in this many judged bars contradicts itself.

@@ -9,8 +9,8 @@
 
 use std::str;
 
-use super::number::Numbers;
-use super::time::{self, DateOrder, Stamp};
+use super::super::number::Numbers;
+use super::super::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
 /// Marks of a cell that has no value.

@@ -1,30 +1,51 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
-use super::account::{Account, AccountRows, KindColumn};
+use account::AccountRows;
+mod account;
+mod contradictions;
+mod judged_rows;
+mod merged_instruments;
+mod named_symbols;
+mod number_evidence;
+mod price_jumps;
+mod reading;
+mod readings;
+mod repeated_times;
+mod running_total;
+mod sessions;
+mod thirty_seconds;
+
+use std::sync::Arc;
+
 use super::cells::Cells;
 use super::container::Part;
-use super::contradictions::Contradictions;
-use super::judged_rows::JudgedRows;
-use super::layout::{Layout, Role, Times};
-use super::merged_instruments::{Merged, MergedInstruments};
-use super::named_symbols::NamedSymbols;
-use super::number::DecimalSign;
-use super::number_evidence::NumberEvidence;
+use super::layout::{Evidence, Layout, Role, Times};
 use super::path;
-use super::price_jumps::{PriceJump, PriceJumps};
-use super::reading::{Order, Read};
-use super::readings::{Known, Readings};
 use super::reason::RejectedRow;
 use super::records::Records;
 use super::row::SymbolReader;
-use super::running_total::{Likelihood, RunningTotal};
-use super::sessions::Sessions;
 use super::settings::Settings;
-use super::sniff::Sniffed;
-use super::suspicion;
+use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
-use crate::market::Symbol;
+use crate::market::{Price, Symbol};
+use judged_rows::JudgedRows;
+use merged_instruments::MergedInstruments;
+use number_evidence::NumberEvidence;
+use price_jumps::PriceJumps;
+use readings::{Known, Readings};
+use repeated_times::{RepeatedTimes, TimedRow};
+use running_total::RunningTotal;
+use sessions::Sessions;
+use thirty_seconds::ThirtySeconds;
+
+pub use account::Account;
+pub use contradictions::Contradictions;
+pub use merged_instruments::Merged;
+pub use named_symbols::NamedSymbols;
+pub use price_jumps::PriceJump;
+pub use reading::{Order, Precision, Read};
+pub use running_total::Likelihood;
 
 /// A day in nanoseconds.
 const DAY: i64 = 86_400 * 1_000_000_000;
@@ -32,25 +53,31 @@ const DAY: i64 = 86_400 * 1_000_000_000;
 /// The result of a scan, i.e. of reading all rows of a file once.
 #[derive(Clone, Debug)]
 pub struct Scan {
+    /// The layout, as the first lines and all rows together tell it.
+    pub layout: Arc<Layout>,
     pub rows: u64,
     /// How the times are read, and their order.
     pub times: Read,
     /// Whether the times of day of one symbol rise and fall within a date, and no sessions over midnight explain it.
     pub rises_and_falls: bool,
-    /// The decimal sign that the numbers prove; `None` if they prove none.
-    pub decimal: Option<DecimalSign>,
-    /// Whether a price has a point, which prices in fixed point never have.
-    pub forbids_fixed_point: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
     /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
     pub running_total: Likelihood,
     /// The line number of the first trade or bar whose price is 0.
     pub zero_price: Option<u64>,
+    /// The first price that may stand for "no price", with its line number.
+    pub placeholder: Option<(u64, Price)>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
+    /// A price with a point that may be in points and 32nds.
+    pub price_in_32nds: Option<Price>,
     /// The number of rows that have the same time and symbol as the row before.
     pub repeated_times: u64,
+    /// The number of bars that have the same time and symbol as an earlier bar.
+    pub repeated_bars: u64,
+    /// The number of bars that were compared with earlier ones.
+    pub compared_bars: u64,
     /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
     /// for another reason.
     pub symbols: NamedSymbols,
@@ -78,12 +105,16 @@ pub fn scan(
     symbol: Option<&Symbol>,
 ) -> Result<Scan, FeedError> {
     let scan = scan_with(part, settings, sniffed, symbol, None)?;
-    let Read { order, times, .. } = scan.times;
-    if order != Order::Unsorted || times.columns.time_of_day().is_none() {
+    let Read { order, times, has_local_times, .. } = scan.times;
+    if order != Order::Unsorted || !has_local_times {
         return Ok(scan);
     }
     let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;
     match sessions.evening() {
+        // A whole time may be right although a session seems to have another date. Rows in any order fall often.
+        _ if times.columns.time_of_day().is_none() => {
+            Ok(Scan { rises_and_falls: sessions.fall_once(), ..scan })
+        }
         None => Ok(Scan { rises_and_falls: sessions.rise_and_fall(), ..scan }),
         evening => scan_with(part, settings, sniffed, symbol, evening),
     }
@@ -144,7 +175,7 @@ fn scan_once(
     let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
-    let (mut last, mut repeated_times) = (None, 0);
+    let mut repeated = RepeatedTimes::new(layout);
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
         let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
@@ -167,7 +198,7 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                if last.as_ref().is_none_or(|(_, before)| *before != symbol) {
+                if repeated.is_new(&symbol) {
                     symbols.insert(&symbol);
                 }
                 account.observe(layout, &record);
@@ -176,14 +207,14 @@ fn scan_once(
                     let differs = compared.observe(nanos, &symbol, &record);
                     merged = differs.map(|differs| (line, differs));
                 }
+                let mut is_good = is_selected;
                 if is_selected && is_judged {
-                    judge.judge(layout, &record, &symbol, nanos, line);
+                    is_good = judge.judge(layout, &record, &symbol, nanos, line);
                 } else if is_number_open {
                     judge.numbers.observe(&record);
                 }
-                let now = (nanos, symbol);
-                repeated_times += u64::from(last.as_ref() == Some(&now));
-                last = Some(now);
+                let time = readings.last_time();
+                repeated.observe(TimedRow { nanos, time, symbol, is_judged, is_good });
             }
             Err(RejectedRow { found, .. }) => {
                 first_bad.get_or_insert((line, found));
@@ -192,31 +223,46 @@ fn scan_once(
     }
     let times = readings.decide();
     if let (None, Some((line, found))) = (times.span, first_bad) {
-        let path = part.to_string().into();
-        return Err(match times.unknown_zone {
-            Some(zone) => FeedError::UnknownZone { path, line, found, zone },
-            None if is_day_of_spreadsheet(&found) => FeedError::SpreadsheetDays { path, line, found },
-            None => FeedError::NoTimes { path, line, found },
-        });
+        return Err(no_times(part, times, line, found));
     }
-    let decimal = judge.numbers.decimal(sniffed.dialect.delimiter);
+    let running_total = judge.total.likelihood(judge.means_volume);
+    let is_size_configured = settings.map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Size));
+    let layout = layout.decided(Evidence {
+        times: times.times,
+        decimal: settings.decimal.or(judge.numbers.decimal(sniffed.dialect.delimiter)),
+        forbids_fixed_point: judge.numbers.forbids_fixed_point(),
+        are_sizes_totals: running_total == Likelihood::Certain && !is_size_configured,
+    });
     Ok(Attempt::Done(Box::new(Scan {
         rows,
         times,
         rises_and_falls: false,
-        decimal,
-        forbids_fixed_point: judge.numbers.forbids_fixed_point(),
-        ambiguous_number: judge.numbers.unexplained(decimal.unwrap_or(layout.numbers.decimal)),
-        running_total: judge.total.likelihood(judge.means_volume),
+        ambiguous_number: judge.numbers.unexplained(layout.numbers.decimal),
+        running_total,
         zero_price: judge.jumps.zero(),
+        placeholder: judge.jumps.placeholder(),
         price_jump: judge.jumps.first(),
-        repeated_times,
+        price_in_32nds: judge.thirty_seconds.example(),
+        repeated_times: repeated.rows,
+        repeated_bars: repeated.bars.count,
+        compared_bars: repeated.bars.compared,
         symbols,
         merged,
         contradictions: judge.contradictions,
         account: account.found(),
         damage: records.damage().found().map(str::to_owned),
+        layout: Arc::new(layout),
     })))
+}
+
+/// Returns the error for a file in which no row has a readable time. `found` is the text of the first time.
+fn no_times(part: &Part, times: Read, line: u64, found: String) -> FeedError {
+    let path = part.to_string().into();
+    match times.unknown_zone {
+        Some(zone) => FeedError::UnknownZone { path, line, found, zone },
+        None if is_day_of_spreadsheet(&found) => FeedError::SpreadsheetDays { path, line, found },
+        None => FeedError::NoTimes { path, line, found },
+    }
 }
 
 /// Returns whether a text may be the number of a day from 1954 to 2064, as spreadsheets store it.
@@ -233,6 +279,7 @@ struct Judge {
     contradictions: Contradictions,
     jumps: PriceJumps,
     total: RunningTotal,
+    thirty_seconds: ThirtySeconds,
     /// Whether the name of the column of sizes means a volume.
     means_volume: bool,
 }
@@ -246,19 +293,23 @@ impl Judge {
             contradictions: Contradictions::default(),
             jumps: PriceJumps::default(),
             total: RunningTotal::default(),
-            means_volume: size.is_some_and(|name| suspicion::means_volume(name)),
+            thirty_seconds: ThirtySeconds::default(),
+            means_volume: size.is_some_and(|name| means_volume(name)),
         }
     }
 
-    fn judge(&mut self, layout: &Layout, row: &Cells<'_>, symbol: &Symbol, nanos: i64, line: u64) {
+    /// Judges a row. Returns whether it gives an event.
+    fn judge(&mut self, layout: &Layout, row: &Cells<'_>, symbol: &Symbol, nanos: i64, line: u64) -> bool {
         self.numbers.observe(row);
         let payload = layout.payload(row);
         self.contradictions.observe(&payload, line);
-        let Ok((first, second)) = payload else { return };
+        let Ok((first, second)) = payload else { return false };
         self.jumps.observe(symbol, &first, line);
         for payload in [Some(first), second].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
+            self.thirty_seconds.observe(symbol, &payload);
         }
+        true
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::market::{Payload, Price, Symbol};
@@ -13,6 +14,9 @@ const LEAST_POWER: f64 = 2.0;
 /// A factor is a power of ten if its logarithm is this close to a whole number.
 const TOLERANCE: f64 = 0.05;
 
+/// A number such as 99999 may stand for "no price" if it is more than this many times the last price.
+const FAR: f64 = 5.0;
+
 /// The largest number of symbols whose last price is remembered.
 const MAX_SYMBOLS: usize = 65_536;
 
@@ -22,6 +26,7 @@ pub struct PriceJumps {
     last: HashMap<Symbol, Last>,
     first: Option<PriceJump>,
     zero: Option<u64>,
+    placeholder: Option<(u64, Price)>,
 }
 
 /// The last judged price of a symbol.
@@ -51,6 +56,9 @@ impl PriceJumps {
             Payload::Bar(bar) => Some(bar.close),
             Payload::Status(_) => None,
         };
+        if self.placeholder.is_none() {
+            self.placeholder = self.placeholder_in(symbol, payload).map(|price| (line, price));
+        }
         let Some(price) = price else { return };
         let is_quote = matches!(payload, Payload::Quote(_));
         if self.zero.is_none() && !is_quote && price.0.is_zero() {
@@ -70,6 +78,31 @@ impl PriceJumps {
         (last.price, last.value) = (price, value);
     }
 
+    /// Returns a price of a row that may stand for "no price": -1, or a number whose digits are all 9, if it is far from
+    /// the last price.
+    fn placeholder_in(&self, symbol: &Symbol, payload: &Payload) -> Option<Price> {
+        let prices = match payload {
+            Payload::Trade(trade) => [Some(trade.price), None, None, None],
+            Payload::Quote(quote) => [quote.bid, quote.ask, None, None],
+            Payload::Bar(bar) => [bar.open, bar.high, bar.low, Some(bar.close)],
+            Payload::Status(_) => return None,
+        };
+        // Most prices have another first digit.
+        let is_one = |price: &Price| {
+            let mantissa = price.0.mantissa();
+            mantissa < 0 && price.0 == Decimal::NEGATIVE_ONE || has_only_nines(mantissa)
+        };
+        let price = prices.into_iter().flatten().find(is_one)?;
+        let last = self.last.get(symbol)?;
+        let value = price.0.to_f64()?;
+        (value < 0.0 || value > FAR * last.value).then_some(price)
+    }
+
+    /// Returns the first price that may stand for "no price", with its line number.
+    pub const fn placeholder(&self) -> Option<(u64, Price)> {
+        self.placeholder
+    }
+
     /// Returns the first two prices that differ by a power of ten.
     pub fn first(self) -> Option<PriceJump> {
         self.first
@@ -79,6 +112,20 @@ impl PriceJumps {
     pub const fn zero(&self) -> Option<u64> {
         self.zero
     }
+}
+
+/// Returns whether a number has only digits 9, at least two of a negative and four of a positive number. Some programs
+/// write 1 before at least five digits 9.
+fn has_only_nines(number: i128) -> bool {
+    if number % 10 != 9 && number % 10 != -9 {
+        return false;
+    }
+    let digits = number.unsigned_abs().to_string();
+    let (least, nines) = match digits.strip_prefix('1') {
+        Some(nines) => (5, nines),
+        None => (if number < 0 { 2 } else { 4 }, digits.as_str()),
+    };
+    nines.len() >= least && nines.bytes().all(|digit| digit == b'9')
 }
 
 impl Last {
@@ -146,6 +193,25 @@ mod tests {
 
         assert!(jump_of_last(65_536).is_some());
         assert!(jump_of_last(65_537).is_none());
+    }
+
+    #[test]
+    fn a_price_of_nines_far_from_the_others_may_stand_for_none() {
+        let placeholder = |price: &str| {
+            let mut jumps = PriceJumps::default();
+            for price in ["187.1", price] {
+                let trade = Trade { price: price.parse().unwrap(), size: None };
+                jumps.observe(&"A".parse().unwrap(), &Payload::Trade(trade), 7);
+            }
+            jumps.placeholder().is_some()
+        };
+
+        for price in ["-1", "-1.00", "-99", "-9999", "-999.99", "99999", "9999.99", "199999.99"] {
+            assert!(placeholder(price), "{price}");
+        }
+        for price in ["-9", "-2", "-37.63", "999", "936", "19999", "99989", "188.99", "0", "199.99"] {
+            assert!(!placeholder(price), "{price}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 
-use super::layout::{Layout, Record, Role, is_word};
+use super::super::layout::{Layout, Record, Role, is_word};
 use crate::feed::printable::excerpt;
 use crate::market::Price;
 
@@ -19,6 +19,8 @@ pub struct UnusedColumn {
     pub example: String,
     /// Whether the first rows have words or codes in the column, i.e. no numbers and no times.
     pub holds_words: bool,
+    /// Whether the first rows have several values in the column.
+    pub varies: bool,
     /// Whether the first rows with one word in the column have far higher prices than those with another word.
     pub tells_prices_apart: bool,
 }
@@ -49,9 +51,18 @@ pub fn unused_columns(layout: &Layout, names: &[String], rows: &[Record]) -> Vec
         let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.trim_ascii());
         let mut values = cells.filter(|cell| !cell.is_empty());
         let holds_words = values.clone().all(is_word);
+        let first = values.clone().next();
+        let varies = values.clone().any(|value| Some(value) != first);
         let example = values.next().map(excerpt).unwrap_or_default();
         let tells_prices_apart = holds_words && tells_prices_apart(layout, rows, index);
-        UnusedColumn { index, name: column_name(names, index), holds_words, tells_prices_apart, example }
+        UnusedColumn {
+            index,
+            name: column_name(names, index),
+            holds_words,
+            varies,
+            tells_prices_apart,
+            example,
+        }
     });
     let has_a_name = |index: usize| names.get(index).is_some_and(|name| !name.is_empty());
     unused.filter(|column| has_a_name(column.index) || !column.example.is_empty()).collect()
@@ -89,7 +100,7 @@ pub fn column_name(names: &[String], index: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{self, Given};
+    use super::super::super::layout::{self, Given};
     use super::*;
 
     /// Returns whether the words in the third column tell prices apart. A row is a price and a word.

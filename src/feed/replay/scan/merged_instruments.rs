@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::cells::Cells;
-use super::layout::{Layout, Values, normal};
-use super::suspicion::Suspicion;
-use super::unused_columns::UnusedColumn;
+use super::super::cells::Cells;
+use super::super::layout::{Layout, Values, normal};
+use super::super::sniff::{Suspicion, UnusedColumn};
 use crate::feed::printable::excerpt;
 use crate::market::Symbol;
 
@@ -91,9 +90,9 @@ impl MergedInstruments {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Splitter;
-    use super::super::layout::{self, Given};
-    use super::super::unused_columns::unused_columns;
+    use super::super::super::cells::Splitter;
+    use super::super::super::layout::{self, Given};
+    use super::super::super::sniff::unused_columns;
     use super::*;
 
     /// Returns a comparison for a file with a column `strike`, which no role uses.

@@ -1,18 +1,20 @@
 //! The events of a text, i.e. of a file or an archive member: streamed row by row, or sorted by time.
 
+mod rejected_rows;
+
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::vec;
 
 use super::container::Damage;
 use super::extent::TimeRange;
-use super::reading::Order;
 use super::reason::{Reason, RejectedRow};
 use super::records::Records;
-use super::rejected_rows::RejectedRows;
 use super::row::{Row, RowReader};
+use super::scan::Order;
 use crate::feed::error::FeedError;
 use crate::market::{Event, Payload};
+pub use rejected_rows::{RejectedRows, ReportedUpTo};
 
 /// The events of a text (a file or an archive member) in time order.
 pub enum Events {

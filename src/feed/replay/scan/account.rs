@@ -1,39 +1,9 @@
 //! Recognizes files of an account, which have other rows beside trades: payments such as dividends, or orders that
 //! were not filled. All rows are compared, because such a row may come late.
 
-use super::cells::Cells;
-use super::layout::{Layout, Record, Role, Values, normal};
-
-/// Words of a trade.
-const TRADES: &str =
-    "buy sell trade fill bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
-
-/// Words of a price that is neither a trade nor a payment.
-const PRICES: &str = "price prices close quote";
-
-/// Words of a payment.
-const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
-    journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
-    auszahlung zinsen gebühr steuer dividendo";
-
-/// Words that may stand beside the kind of a row.
-const BESIDE: &str = "stock cash special reverse regular";
-
-/// Parts of normalized names of columns that say what an instrument is: `Best Buy` is a company.
-const NAMES: [&str; 10] =
-    ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
-
-/// Normalized names of columns with the state of an order.
-const STATES: [&str; 6] = ["action", "event", "status", "orderstatus", "ordstatus", "orderstate"];
-
-/// The beginnings of states in which an order gives no trade.
-const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
-
-/// States in which an order gives no trade, in a column whose name means a state only.
-const WAITING: &str = "new pending working placed submitted accepted triggerpending presubmitted inactive";
-
-/// Normalized cells of an ask.
-const ASKS: [&str; 4] = ["ask", "asks", "bestask", "offer"];
+use super::super::cells::Cells;
+use super::super::layout::{Layout, Role};
+use super::super::sniff::{Kind, KindColumn};
 
 /// So many different cells of a column are remembered. The others are compared again in each row.
 const REMEMBERED: usize = 32;
@@ -43,79 +13,8 @@ const REMEMBERED: usize = 32;
 pub enum Account {
     Payments,
     UnfilledOrders,
+    Cancelled,
     Asks,
-}
-
-/// A column that may say of which kind each row is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindColumn {
-    column: usize,
-    /// The normalized name of the column, if it means the state of an order.
-    state: Option<String>,
-    /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
-    is_of_bars: bool,
-}
-
-/// The kind of a row, by a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Trade,
-    Payment,
-    Unfilled,
-    Ask,
-    Other,
-}
-
-impl KindColumn {
-    /// Finds the columns that may say of which kind each row is: those with the state of an order, and those in
-    /// which a first row is a trade or a payment. `names` are the names in the header.
-    pub fn all(layout: &Layout, names: &[String], rows: &[Record]) -> Vec<Self> {
-        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let is_used = |column: usize| layout.uses().any(|(_, used)| used == column);
-        let is_of_bars = matches!(layout.values, Values::Bars { .. });
-        let kind_column = |column: usize| {
-            let name = names.get(column).map(|name| normal(name.as_bytes())).unwrap_or_default();
-            if NAMES.iter().any(|part| name.contains(part)) {
-                return None;
-            }
-            let state = STATES.contains(&name.as_str()).then_some(name);
-            let column = Self { column, state, is_of_bars };
-            let is_kind =
-                |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
-            (column.state.is_some() || rows.iter().any(is_kind)).then_some(column)
-        };
-        (0..width).filter(|column| !is_used(*column)).filter_map(kind_column).collect()
-    }
-
-    fn kind(&self, cell: &[u8]) -> Kind {
-        let text = String::from_utf8_lossy(cell).to_lowercase();
-        if let Some(name) = &self.state {
-            let state = normal(cell);
-            let is_waiting = !matches!(name.as_str(), "action" | "event") && is_among(WAITING, &state);
-            if is_waiting || UNFILLED.iter().any(|start| state.starts_with(start)) {
-                return Kind::Unfilled;
-            }
-        }
-        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        let has = |known: &str| words.clone().any(|word| is_among(known, word));
-        let is_known = |word: &str| {
-            let known = [TRADES, PAYMENTS, PRICES, BESIDE];
-            known.iter().any(|known| is_among(known, word)) || word.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        let says_more = self.is_of_bars && !words.clone().all(is_known);
-        match () {
-            () if says_more => Kind::Other,
-            () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
-            () if has(TRADES) => Kind::Trade,
-            () if has(PAYMENTS) => Kind::Payment,
-            () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,
-            () => Kind::Other,
-        }
-    }
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Compares the kinds of all rows.
@@ -186,6 +85,7 @@ impl AccountRows {
         let has = |kind: Kind| self.columns.iter().any(|observed| observed.kinds.contains(&kind));
         match () {
             () if has(Kind::Unfilled) => Some(Account::UnfilledOrders),
+            () if has(Kind::Cancelled) => Some(Account::Cancelled),
             () if has(Kind::Ask) => Some(Account::Asks),
             () => None,
         }
@@ -200,6 +100,7 @@ impl Account {
                 "a statement of an account, with payments beside its trades (--map reads all rows)"
             }
             Self::Asks => "asks beside other rows (--map reads all rows)",
+            Self::Cancelled => "trades, some of them cancelled (--map reads all rows)",
             Self::UnfilledOrders => "orders, some of them not filled (--map reads all rows)",
         }
     }
@@ -207,8 +108,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Splitter;
-    use super::super::layout::{self, Given};
+    use super::super::super::cells::Splitter;
+    use super::super::super::layout::{self, Given, Record};
     use super::*;
 
     fn found(name: &str, cells: &[&str]) -> Option<Account> {
@@ -246,6 +147,16 @@ mod tests {
         assert_eq!(found("event", &["cancel", "x"]), Some(Account::UnfilledOrders));
         assert_eq!(found("what", &["CANCELLED", "x"]), None);
         assert_eq!(found("status", &["open", "closed"]), None);
+    }
+
+    #[test]
+    fn cancelled_trades_are_no_trades() {
+        assert_eq!(found("is_cancel", &["0", "1"]), Some(Account::Cancelled));
+        assert_eq!(found("Cancelled", &["N", "Yes"]), Some(Account::Cancelled));
+        assert_eq!(found("condition", &["@", "CANCELED"]), Some(Account::Cancelled));
+        assert_eq!(found("cancelled", &["0", "N", "", "false"]), None);
+        assert_eq!(found("condition", &["@", "new", "expired"]), None);
+        assert_eq!(found("cancels", &["0", "1"]), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One reading of a file's times: one order of day and month, and one notation of the times of day.
 
-use super::cells::Cells;
-use super::extent::{Extent, TimeRange};
-use super::layout::{TimeOfDayForm, Times};
-use super::reason::RejectedRow;
-use super::time::Stamp;
-use super::zone::{Zone, Zones};
+use super::super::cells::Cells;
+use super::super::extent::{Extent, TimeRange};
+use super::super::layout::{TimeOfDayForm, Times};
+use super::super::reason::RejectedRow;
+use super::super::time::Stamp;
+use super::super::zone::{Zone, Zones};
 use crate::feed::printable::excerpt;
 use crate::market::{Symbol, Time};
 
@@ -162,6 +162,11 @@ impl Reading {
         self.has_named_times |= matches!(stamp, Stamp::Named(_));
         self.precision = self.precision.max(Precision::of(stamp.nanos()));
         Ok(stamp)
+    }
+
+    /// Returns the last time that was read, in UTC; `None` if no time was read.
+    pub fn last_time(&self) -> Option<Time> {
+        self.runs[0].before
     }
 
     /// Compares the time of a row with the row before.

@@ -1,15 +1,18 @@
 //! Converts a row of a file to one or two events.
 
+mod joined_symbol;
+
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use super::cells::Cells;
-use super::joined_symbol::InstrumentCells;
 use super::layout::{IntervalRule, Layout, NumberRule, Values};
+use super::number::any_price_in_32nds;
 use super::reason::{Reason, RejectedRow};
 use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
+use joined_symbol::InstrumentCells;
 
 /// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,6 +180,7 @@ impl Layout {
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
             NumberRule::Lobster => self.numbers.lobster_price(cell),
             NumberRule::ThirtySeconds => self.numbers.price_in_32nds(cell),
+            NumberRule::ThirtySecondsAfterPoint => any_price_in_32nds(cell),
         })
     }
 

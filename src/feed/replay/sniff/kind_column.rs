@@ -1,0 +1,146 @@
+//! Finds the columns that may say of which kind each row is: a trade, a payment, an order that was not filled.
+
+use super::super::layout::{Layout, Record, Values, normal};
+
+/// Words of a trade.
+const TRADES: &str =
+    "buy sell trade fill bought sold purchase sale kauf verkauf achat vente compra venta kupno sprzedaż";
+
+/// Words of a price that is neither a trade nor a payment.
+const PRICES: &str = "price prices close quote";
+
+/// Words of a payment.
+const PAYMENTS: &str = "dividend dividends div deposit deposits withdrawal withdraw interest fee fees tax split transfer \
+    journal coupon funding pnl reinvest reinvestment payment commission charge charges bonus merger spinoff dividende einzahlung \
+    auszahlung zinsen gebühr steuer dividendo";
+
+/// Words that may stand beside the kind of a row.
+const BESIDE: &str = "stock cash special reverse regular";
+
+/// Parts of normalized names of columns that say what an instrument is: `Best Buy` is a company.
+const NAMES: [&str; 10] =
+    ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
+
+/// Normalized names of columns with the state of an order.
+const STATES: [&str; 10] = [
+    "action",
+    "event",
+    "status",
+    "orderstatus",
+    "ordstatus",
+    "orderstate",
+    "condition",
+    "conditions",
+    "salecondition",
+    "tradecondition",
+];
+
+/// Normalized names of columns that mark cancelled trades, with a flag in each row.
+const CANCELS: [&str; 9] = [
+    "cancel",
+    "cancelled",
+    "canceled",
+    "iscancel",
+    "iscancelled",
+    "iscanceled",
+    "tradecancelled",
+    "void",
+    "busted",
+];
+
+/// Normalized cells of a flag that is set.
+const SET: [&str; 6] = ["y", "yes", "true", "t", "1", "x"];
+
+/// The beginnings of states in which an order gives no trade.
+const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
+
+/// States in which an order gives no trade, in a column whose name means a state only.
+const WAITING: &str = "new pending working placed submitted accepted triggerpending presubmitted inactive";
+
+/// Normalized cells of an ask.
+const ASKS: [&str; 4] = ["ask", "asks", "bestask", "offer"];
+
+/// A column that may say of which kind each row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindColumn {
+    pub column: usize,
+    /// The normalized name of the column, if it means the state of an order.
+    state: Option<String>,
+    /// Whether the column has a flag of cancelled trades.
+    is_flag: bool,
+    /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
+    is_of_bars: bool,
+}
+
+/// The kind of a row, by a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Trade,
+    Payment,
+    Unfilled,
+    Cancelled,
+    Ask,
+    Other,
+}
+
+impl KindColumn {
+    /// Finds the columns that may say of which kind each row is: those with the state of an order, and those in
+    /// which a first row is a trade or a payment. `names` are the names in the header.
+    pub fn all(layout: &Layout, names: &[String], rows: &[Record]) -> Vec<Self> {
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let is_used = |column: usize| layout.uses().any(|(_, used)| used == column);
+        let is_of_bars = matches!(layout.values, Values::Bars { .. });
+        let kind_column = |column: usize| {
+            let name = names.get(column).map(|name| normal(name.as_bytes())).unwrap_or_default();
+            if NAMES.iter().any(|part| name.contains(part)) {
+                return None;
+            }
+            let is_flag = CANCELS.contains(&name.as_str()) && !is_of_bars;
+            let state = STATES.contains(&name.as_str()).then_some(name);
+            let column = Self { column, state, is_flag, is_of_bars };
+            let is_kind =
+                |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
+            (column.state.is_some() || column.is_flag || rows.iter().any(is_kind)).then_some(column)
+        };
+        (0..width).filter(|column| !is_used(*column)).filter_map(kind_column).collect()
+    }
+
+    /// Returns the kind of the rows that have this cell in the column.
+    pub fn kind(&self, cell: &[u8]) -> Kind {
+        let text = String::from_utf8_lossy(cell).to_lowercase();
+        if self.is_flag {
+            return if SET.contains(&normal(cell).as_str()) { Kind::Cancelled } else { Kind::Other };
+        }
+        if let Some(name) = &self.state {
+            let state = normal(cell);
+            let is_of_trades = name.contains("condition");
+            if is_of_trades && state.starts_with("cancel") {
+                return Kind::Cancelled;
+            }
+            let is_of_orders = !is_of_trades && !matches!(name.as_str(), "action" | "event");
+            let is_waiting = is_of_orders && is_among(WAITING, &state);
+            if is_waiting || !is_of_trades && UNFILLED.iter().any(|start| state.starts_with(start)) {
+                return Kind::Unfilled;
+            }
+        }
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let has = |known: &str| words.clone().any(|word| is_among(known, word));
+        let is_known = |word: &str| {
+            let known = [TRADES, PAYMENTS, PRICES, BESIDE];
+            known.iter().any(|known| is_among(known, word)) || word.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let says_more = self.is_of_bars && !words.clone().all(is_known);
+        match () {
+            () if says_more => Kind::Other,
+            () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
+            () if has(TRADES) => Kind::Trade,
+            () if has(PAYMENTS) => Kind::Payment,
+            () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,
+            () => Kind::Other,
+        }
+    }
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
