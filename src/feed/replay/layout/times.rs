@@ -33,6 +33,9 @@ impl Times {
     /// Returns the time of a row, with the milliseconds of their own column, if there is one. If the text in
     /// the time columns is not a time, returns a [`RejectedRow`] with this text.
     pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
+        if self.evening.is_none() && self.millis.is_none() && self.zone.is_none() {
+            return self.columns.read(row, self.date_order);
+        }
         let mut stamp = self.columns.read(row, self.date_order)?;
         if self.evening.is_some_and(|evening| stamp.nanos().rem_euclid(DAY) >= evening) {
             stamp = stamp.later(-DAY).ok_or_else(|| self.bad(row))?;

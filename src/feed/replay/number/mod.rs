@@ -166,10 +166,16 @@ fn plain_sign(cell: &[u8]) -> Option<DecimalSign> {
 
 /// Parses a number, and divides it by ten to the power of `shift`. Returns `None` if the cell is empty or
 /// means "no value".
+#[inline]
 fn read(cell: &[u8], decimal: DecimalSign, shift: u32) -> Result<Option<Decimal>, NumberError> {
-    if let Some(number) = plain(cell.trim_ascii(), decimal, shift) {
-        return Ok(Some(number));
+    match plain(cell.trim_ascii(), decimal, shift) {
+        Some(number) => Ok(Some(number)),
+        None => read_any(cell, decimal, shift),
     }
+}
+
+/// Parses a number of any form, as [`read`] does.
+fn read_any(cell: &[u8], decimal: DecimalSign, shift: u32) -> Result<Option<Decimal>, NumberError> {
     let text = parts::trim(cell);
     if parts::is_missing(text) {
         return Ok(None);

@@ -148,7 +148,10 @@ impl Layout {
                     close: self.price(row, Some(*close))?.ok_or_else(missing)?,
                     volume: self.size(row, *volume)?,
                 };
-                plausible(bar, !self.has_adjusted_close).map(|bar| (Payload::Bar(bar), None))
+                if is_implausible(&bar, !self.has_adjusted_close) {
+                    return Err(implausible(&bar));
+                }
+                Ok((Payload::Bar(bar), None))
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
                 let (mut bid, mut ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
@@ -247,18 +250,24 @@ fn value<T>(
     read(cell).map_err(|_| RejectedRow::new(Reason::BadNumber, cell))
 }
 
-/// Returns a bar unless its prices contradict each other. An adjusted close is not judged.
-fn plausible(bar: Bar, is_close_judged: bool) -> Result<Bar, RejectedRow> {
+/// Returns whether the prices of a bar contradict each other. An adjusted close is not judged.
+fn is_implausible(bar: &Bar, is_close_judged: bool) -> bool {
     let Bar { open, high, low, close, .. } = bar;
-    let is_outside =
-        |price: Price| high.is_some_and(|high| price > high) || low.is_some_and(|low| price < low);
-    let is_reversed = low.zip(high).is_some_and(|(low, high)| low > high);
-    if !(is_reversed || open.is_some_and(is_outside) || is_close_judged && is_outside(close)) {
-        return Ok(bar);
-    }
+    let is_above_high = |price: &Price| high.as_ref().is_some_and(|high| price > high);
+    let is_below_low = |price: &Price| low.as_ref().is_some_and(|low| price < low);
+    let is_outside = |price: &Price| is_above_high(price) || is_below_low(price);
+    high.as_ref().is_some_and(is_below_low)
+        || open.as_ref().is_some_and(is_outside)
+        || is_close_judged && is_outside(close)
+}
+
+/// Returns the reason why a bar with such prices is rejected.
+#[cold]
+fn implausible(bar: &Bar) -> RejectedRow {
+    let Bar { open, high, low, close, .. } = *bar;
     let prices = [("open", open), ("high", high), ("low", low), ("close", Some(close))];
     let prices = prices.into_iter().filter_map(|(name, price)| Some(format!("{name} {}", price?)));
-    Err(RejectedRow { reason: Reason::Implausible, found: prices.collect::<Vec<_>>().join(", ") })
+    RejectedRow { reason: Reason::Implausible, found: prices.collect::<Vec<_>>().join(", ") }
 }
 
 fn missing() -> RejectedRow {

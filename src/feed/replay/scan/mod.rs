@@ -198,7 +198,8 @@ fn scan_once(
         };
         match observed {
             Ok((record, symbol, nanos)) => {
-                if repeated.is_new(&symbol) {
+                let is_new = repeated.is_new(&symbol);
+                if is_new {
                     symbols.insert(&symbol);
                 }
                 account.observe(layout, &record);
@@ -214,7 +215,7 @@ fn scan_once(
                     judge.numbers.observe(&record);
                 }
                 let time = readings.last_time();
-                repeated.observe(TimedRow { nanos, time, symbol, is_judged, is_good });
+                repeated.observe(TimedRow { nanos, time, symbol: &symbol, is_new, is_judged, is_good });
             }
             Err(RejectedRow { found, .. }) => {
                 first_bad.get_or_insert((line, found));

@@ -22,13 +22,15 @@ pub struct RepeatedTimes {
 }
 
 /// A row with a readable time.
-#[derive(Clone, Debug)]
-pub struct TimedRow {
+#[derive(Clone, Copy, Debug)]
+pub struct TimedRow<'a> {
     /// The time as it is written, in nanoseconds since 1970.
     pub nanos: i64,
     /// The time in UTC. Bars of the hour that is repeated in autumn have equal local times, and other times in UTC.
     pub time: Option<Time>,
-    pub symbol: Symbol,
+    pub symbol: &'a Symbol,
+    /// Whether the symbol [is new](RepeatedTimes::is_new).
+    pub is_new: bool,
     pub is_judged: bool,
     /// Whether the row gives an event, as far as it was judged.
     pub is_good: bool,
@@ -46,17 +48,20 @@ impl RepeatedTimes {
     }
 
     /// Adds the next row.
-    pub fn observe(&mut self, row: TimedRow) {
-        let TimedRow { nanos, time, symbol, is_judged, is_good } = row;
-        let is_new = self.is_new(&symbol);
-        let now = (nanos, time, symbol);
-        self.rows += u64::from(is_good && self.last.as_ref() == Some(&now));
-        if let (true, (_, Some(time), symbol)) = (is_good && self.are_bars, &now) {
-            self.bars.observe(*time, symbol, is_judged);
+    pub fn observe(&mut self, row: TimedRow<'_>) {
+        let TimedRow { nanos, time, symbol, is_new, is_judged, is_good } = row;
+        if let (true, Some(time)) = (is_good && self.are_bars, time) {
+            self.bars.observe(time, symbol, is_judged);
         }
-        // A row that gives no event, such as a dividend, does not stand between two bars.
-        if is_good || is_new {
-            self.last = Some(now);
+        match &mut self.last {
+            // A row that gives no event, such as a dividend, does not stand between two bars.
+            Some((last_nanos, last_time, _)) if !is_new => {
+                if is_good {
+                    self.rows += u64::from(*last_nanos == nanos && *last_time == time);
+                    (*last_nanos, *last_time) = (nanos, time);
+                }
+            }
+            last => *last = Some((nanos, time, symbol.clone())),
         }
     }
 }
