@@ -160,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn trades_that_nyse_corrected_away_and_orders_without_a_filled_part_are_no_trades() {
+        assert_eq!(found("TR_CORR", &["00", "07"]), Some(Account::Cancelled));
+        assert_eq!(found("CORR", &["0", "12"]), Some(Account::Cancelled));
+        assert_eq!(found("CORR", &["0", "1", "06"]), None);
+        assert_eq!(found("executed_qty", &["5", "0.000"]), Some(Account::UnfilledOrders));
+        assert_eq!(found("filled", &["5", "2.5", "true"]), None);
+    }
+
+    #[test]
     fn asks_are_no_trades() {
         assert_eq!(found("what", &["TRADE", "ASK"]), Some(Account::Asks));
         assert_eq!(found("what", &["TRADE", "BID"]), None);

@@ -48,6 +48,26 @@ const CANCELS: [&str; 9] = [
     "busted",
 ];
 
+/// Normalized names of columns with the correction of a trade in the files of NYSE TAQ.
+const CORRECTIONS: [&str; 6] =
+    ["corr", "correction", "trcorr", "correctionindicator", "tradecorrection", "tradecorrectionindicator"];
+
+/// From this code on, NYSE TAQ marks trades that were cancelled or were errors, and the records that say so.
+/// <http://nysetechnologies.nyx.com/en/Data-Products/taq-web>
+const FIRST_CANCELLED: u8 = 7;
+
+/// Normalized names of columns with the filled part of an order.
+const FILLED: [&str; 8] = [
+    "filled",
+    "filledqty",
+    "filledquantity",
+    "filledsize",
+    "executedqty",
+    "executedquantity",
+    "executedvolume",
+    "cumqty",
+];
+
 /// Normalized cells of a flag that is set.
 const SET: [&str; 6] = ["y", "yes", "true", "t", "1", "x"];
 
@@ -64,12 +84,23 @@ const ASKS: [&str; 4] = ["ask", "asks", "bestask", "offer"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindColumn {
     pub column: usize,
-    /// The normalized name of the column, if it means the state of an order.
-    state: Option<String>,
-    /// Whether the column has a flag of cancelled trades.
-    is_flag: bool,
+    meaning: Meaning,
     /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
     is_of_bars: bool,
+}
+
+/// What the name of a column says of its cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Meaning {
+    Unknown,
+    /// The state of an order, in a column with this normalized name.
+    State(String),
+    /// A flag of cancelled trades.
+    Cancelled,
+    /// The code of a correction.
+    Correction,
+    /// The filled part of an order.
+    Filled,
 }
 
 /// The kind of a row, by a cell.
@@ -95,12 +126,10 @@ impl KindColumn {
             if NAMES.iter().any(|part| name.contains(part)) {
                 return None;
             }
-            let is_flag = CANCELS.contains(&name.as_str()) && !is_of_bars;
-            let state = STATES.contains(&name.as_str()).then_some(name);
-            let column = Self { column, state, is_flag, is_of_bars };
+            let column = Self { column, meaning: Meaning::of(name, is_of_bars), is_of_bars };
             let is_kind =
                 |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
-            (column.state.is_some() || column.is_flag || rows.iter().any(is_kind)).then_some(column)
+            (column.meaning != Meaning::Unknown || rows.iter().any(is_kind)).then_some(column)
         };
         (0..width).filter(|column| !is_used(*column)).filter_map(kind_column).collect()
     }
@@ -108,19 +137,29 @@ impl KindColumn {
     /// Returns the kind of the rows that have this cell in the column.
     pub fn kind(&self, cell: &[u8]) -> Kind {
         let text = String::from_utf8_lossy(cell).to_lowercase();
-        if self.is_flag {
-            return if SET.contains(&normal(cell).as_str()) { Kind::Cancelled } else { Kind::Other };
-        }
-        if let Some(name) = &self.state {
-            let state = normal(cell);
-            let is_of_trades = name.contains("condition");
-            if is_of_trades && state.starts_with("cancel") {
-                return Kind::Cancelled;
+        let kind_if = |is_kind: bool, kind: Kind| if is_kind { kind } else { Kind::Other };
+        match &self.meaning {
+            Meaning::Unknown => {}
+            Meaning::Cancelled => return kind_if(SET.contains(&normal(cell).as_str()), Kind::Cancelled),
+            Meaning::Correction => {
+                let is_cancelled = text.trim().parse().is_ok_and(|code: u8| code >= FIRST_CANCELLED);
+                return kind_if(is_cancelled, Kind::Cancelled);
             }
-            let is_of_orders = !is_of_trades && !matches!(name.as_str(), "action" | "event");
-            let is_waiting = is_of_orders && is_among(WAITING, &state);
-            if is_waiting || !is_of_trades && UNFILLED.iter().any(|start| state.starts_with(start)) {
-                return Kind::Unfilled;
+            Meaning::Filled => {
+                let is_unfilled = text.trim().parse().is_ok_and(|size: f64| size == 0.0);
+                return kind_if(is_unfilled, Kind::Unfilled);
+            }
+            Meaning::State(name) => {
+                let state = normal(cell);
+                let is_of_trades = name.contains("condition");
+                if is_of_trades && state.starts_with("cancel") {
+                    return Kind::Cancelled;
+                }
+                let is_of_orders = !is_of_trades && !matches!(name.as_str(), "action" | "event");
+                let is_waiting = is_of_orders && is_among(WAITING, &state);
+                if is_waiting || !is_of_trades && UNFILLED.iter().any(|start| state.starts_with(start)) {
+                    return Kind::Unfilled;
+                }
             }
         }
         let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -137,6 +176,21 @@ impl KindColumn {
             () if has(PAYMENTS) => Kind::Payment,
             () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,
             () => Kind::Other,
+        }
+    }
+}
+
+impl Meaning {
+    /// Returns what a column's normalized name says.
+    fn of(name: String, is_of_bars: bool) -> Self {
+        let is_among = |names: &[&str]| names.contains(&name.as_str());
+        match () {
+            () if is_among(&STATES) => Self::State(name),
+            () if is_of_bars => Self::Unknown,
+            () if is_among(&CANCELS) => Self::Cancelled,
+            () if is_among(&CORRECTIONS) => Self::Correction,
+            () if is_among(&FILLED) => Self::Filled,
+            () => Self::Unknown,
         }
     }
 }
