@@ -277,6 +277,7 @@
 //! | `scan/contradictions.rs` | judges whether bars contradict themselves |
 //! | `scan/price_jumps.rs` | prices that differ by a power of ten, or may mean that there is none |
 //! | `scan/thirty_seconds.rs` | prices with a point that may be in 32nds |
+//! | `scan/odd_times.rs` | numbers that may be ids, times far from the one before |
 //! | `scan/repeated_times.rs` | rows that have the time and the symbol of an earlier one |
 //! | `scan/running_total.rs` | sizes that are the volume of the day so far |
 //! | `plan/mod.rs` | layout, symbol, order and zone, found before the first row |

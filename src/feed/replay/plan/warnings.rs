@@ -3,7 +3,7 @@
 use super::super::layout::{NumberRule, Role, TimeColumns, Values, normal};
 use super::super::number::DecimalSign;
 use super::super::path;
-use super::super::scan::{Likelihood, Precision, PriceJump};
+use super::super::scan::{Likelihood, Precision, PriceJump, TimeJump};
 use super::super::settings::Settings;
 use super::super::sniff::{Suspicion, names_a_zone};
 use super::Plan;
@@ -15,6 +15,13 @@ const HOUR: i64 = 60 * 60 * 1_000_000_000;
 /// Bars are said to share their times if at least one in this many does.
 const REPEATED_ONE_IN: u64 = 10;
 
+/// Normalized names of columns that have ids rather than times.
+const IDS: [&str; 10] =
+    ["id", "seq", "seqno", "seqnum", "sequence", "no", "number", "index", "tradeid", "orderid"];
+
+/// Hardly any trades and quotes are recorded with Unix times before 1995, the start of this year in seconds since 1970.
+const FIRST_RECORDED: i64 = 788_918_400;
+
 /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about what
 /// was assumed of the times.
 pub fn warnings(plan: &Plan) -> Vec<String> {
@@ -24,6 +31,8 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         falling_times(plan),
         evening(plan),
         digits(plan),
+        ids(plan),
+        time_jump(plan),
         repeated_times(plan),
     ];
     let numbers = [
@@ -145,6 +154,37 @@ fn digits(plan: &Plan) -> Option<String> {
     let (_, form) = plan.layout.times.columns.time_of_day()?;
     let other = plan.scan.times.other_form?;
     Some(format!("the times of day are read as {form}, and could be {other} (set it by --time-of-day)"))
+}
+
+/// Returns a warning if the times of trades or quotes are numbers that may be ids.
+fn ids(plan: &Plan) -> Option<String> {
+    let Plan { layout, names, scan, settings, .. } = plan;
+    let TimeColumns::One(column) = layout.times.columns else { return None };
+    let is_given = settings.map.as_ref().is_some_and(|map| map.has_any(&[Role::Time]));
+    let is_open = scan.odd_times.are_counts && !is_given && matches!(layout.values, Values::Ticks { .. });
+    let (first, _) = scan.times.span.filter(|_| is_open)?;
+    let name = names.get(column).map(String::as_str).unwrap_or_default();
+    let is_early = first.as_nanos() < FIRST_RECORDED * 1_000_000_000;
+    let is_id = is_early || IDS.contains(&normal(name.as_bytes()).as_str());
+    is_id.then(|| {
+        let column = if name.is_empty() { column.to_string() } else { format!("`{name}`") };
+        format!(
+            "the numbers in column {column} are read as Unix times from {first} on, and may be ids (--map time=COLUMN names \
+             the column of the times)"
+        )
+    })
+}
+
+/// Returns a warning if a time of a symbol is far from the time before.
+fn time_jump(plan: &Plan) -> Option<String> {
+    let TimeJump { line, before, time } = plan.scan.odd_times.jump?;
+    let [before, time] = [before, time].map(|nanos| {
+        let text = Time::from_nanos(nanos).to_string();
+        text.split('T').next().unwrap_or_default().to_owned()
+    });
+    Some(format!(
+        "the times jump by more than ten years (line {line}: {time} after {before}): some may be wrong"
+    ))
 }
 
 /// Returns a warning if many bars share their times, or if trades or quotes have dates only.

@@ -1,13 +1,13 @@
 //! The scan: reads all rows of a file once. Finds out how the times are to be read, whether the times rise or
 //! fall, and what contradicts the layout.
 
-use account::AccountRows;
 mod account;
 mod contradictions;
 mod judged_rows;
 mod merged_instruments;
 mod named_symbols;
 mod number_evidence;
+mod odd_times;
 mod price_jumps;
 mod reading;
 mod readings;
@@ -29,6 +29,7 @@ use super::settings::Settings;
 use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
 use crate::market::{Price, Symbol};
+use account::AccountRows;
 use judged_rows::JudgedRows;
 use merged_instruments::MergedInstruments;
 use number_evidence::NumberEvidence;
@@ -43,6 +44,7 @@ pub use account::Account;
 pub use contradictions::Contradictions;
 pub use merged_instruments::Merged;
 pub use named_symbols::NamedSymbols;
+pub use odd_times::{OddTimes, TimeJump};
 pub use price_jumps::PriceJump;
 pub use reading::{Order, Precision, Read};
 pub use running_total::Likelihood;
@@ -72,6 +74,8 @@ pub struct Scan {
     pub price_jump: Option<PriceJump>,
     /// A price with a point that may be in points and 32nds.
     pub price_in_32nds: Option<Price>,
+    /// Times that may be no times.
+    pub odd_times: OddTimes,
     /// The number of rows that have the same time and symbol as the row before.
     pub repeated_times: u64,
     /// The number of bars that have the same time and symbol as an earlier bar.
@@ -155,15 +159,7 @@ fn scan_once(
     longest: usize,
 ) -> Result<Attempt, FeedError> {
     let layout = &sniffed.layout;
-    let known = Known {
-        times,
-        date_orders: &sniffed.date_orders,
-        zone: settings.zone.as_ref(),
-        notation: settings.time_of_day,
-        range: settings.range,
-        is_unit_certain: !sniffed.names.is_empty() || path::is_of_lean(&part.virtual_path()),
-    };
-    let mut readings = Readings::new(known, longest);
+    let mut readings = Readings::new(known(part, settings, sniffed, times), longest);
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     // A map or the rules of a layout say which rows are trades.
     let has_given_rows = settings.map.is_some() || layout.only.is_some();
@@ -176,6 +172,7 @@ fn scan_once(
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
     let mut repeated = RepeatedTimes::new(layout);
+    let mut odd_times = OddTimes::default();
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
         let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
@@ -192,16 +189,18 @@ fn scan_once(
                 }
                 symbol_reader.read(layout, &record).and_then(|symbol| {
                     let stamp = readings.observe(&record, &symbol)?;
-                    Ok((record, symbol, stamp.nanos()))
+                    Ok((record, symbol, stamp))
                 })
             }
         };
         match observed {
-            Ok((record, symbol, nanos)) => {
+            Ok((record, symbol, stamp)) => {
+                let nanos = stamp.nanos();
                 let is_new = repeated.is_new(&symbol);
                 if is_new {
                     symbols.insert(&symbol);
                 }
+                odd_times.observe(times.columns, &record, stamp, is_new, line);
                 account.observe(layout, &record);
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
@@ -244,6 +243,7 @@ fn scan_once(
         placeholder: judge.jumps.placeholder(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
+        odd_times,
         repeated_times: repeated.rows,
         repeated_bars: repeated.bars.count,
         compared_bars: repeated.bars.compared,
@@ -254,6 +254,18 @@ fn scan_once(
         damage: records.damage().found().map(str::to_owned),
         layout: Arc::new(layout),
     })))
+}
+
+/// Returns what is known of the times before the first row.
+fn known<'a>(part: &Part, settings: &'a Settings, sniffed: &'a Sniffed, times: Times) -> Known<'a> {
+    Known {
+        times,
+        date_orders: &sniffed.date_orders,
+        zone: settings.zone.as_ref(),
+        notation: settings.time_of_day,
+        range: settings.range,
+        is_unit_certain: !sniffed.names.is_empty() || path::is_of_lean(&part.virtual_path()),
+    }
 }
 
 /// Returns the error for a file in which no row has a readable time. `found` is the text of the first time.
