@@ -183,8 +183,8 @@ impl NatsLog {
         };
         format!(
             "the NATS server has no room in {kind} for the stream of {bytes} bytes (cluster.stream_bytes): \
-             {answer}. Raise {key} of the server or the limits of the account, delete other streams, or choose \
-             a smaller stream before it is created"
+             {answer}. Raise {key} of the server or the limits of the account, make room on a full disk, delete \
+             other streams, or choose a smaller stream before it is created"
         )
     }
 

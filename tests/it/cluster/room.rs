@@ -72,7 +72,8 @@ async fn a_leader_whose_server_has_a_full_disk_says_what_to_do() {
 
     let line = line_with(&mut node.log, "takes no entry").await;
 
-    for text in ["disk is full", "make room", "tries again"] {
+    // The server answers nothing, or that it has no room.
+    for text in ["make room", "tries again"] {
         assert!(line.contains(text), "{text:?} is not in {line}");
     }
 }
