@@ -42,7 +42,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         price_jump(plan),
         price_in_32nds(plan),
         zero_price(plan),
-        placeholder(plan),
+        sentinel(plan),
         bars_of_quotes(plan),
     ];
     let found = [source_in_name(plan), word_in_name(plan), month_in_name(plan)]
@@ -286,8 +286,8 @@ fn price_in_32nds(plan: &Plan) -> Option<String> {
     ))
 }
 
-fn placeholder(plan: &Plan) -> Option<String> {
-    let (line, price) = plan.scan.placeholder?;
+fn sentinel(plan: &Plan) -> Option<String> {
+    let (line, price) = plan.scan.sentinel?;
     Some(format!("a price is {price} (line {line}), which may mean that there is none"))
 }
 

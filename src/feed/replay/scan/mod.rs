@@ -69,7 +69,7 @@ pub struct Scan {
     /// The line number of the first trade or bar whose price is 0.
     pub zero_price: Option<u64>,
     /// The first price that may stand for "no price", with its line number.
-    pub placeholder: Option<(u64, Price)>,
+    pub sentinel: Option<(u64, Price)>,
     /// Two prices that differ by a power of ten.
     pub price_jump: Option<PriceJump>,
     /// A price with a point that may be in points and 32nds.
@@ -240,7 +240,7 @@ fn scan_once(
         ambiguous_number: judge.numbers.unexplained(layout.numbers.decimal),
         running_total,
         zero_price: judge.jumps.zero(),
-        placeholder: judge.jumps.placeholder(),
+        sentinel: judge.jumps.sentinel(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
         odd_times,

@@ -26,7 +26,7 @@ pub struct PriceJumps {
     last: HashMap<Symbol, Last>,
     first: Option<PriceJump>,
     zero: Option<u64>,
-    placeholder: Option<(u64, Price)>,
+    sentinel: Option<(u64, Price)>,
 }
 
 /// The last judged price of a symbol.
@@ -56,8 +56,8 @@ impl PriceJumps {
             Payload::Bar(bar) => Some(bar.close),
             Payload::Status(_) => None,
         };
-        if self.placeholder.is_none() {
-            self.placeholder = self.placeholder_in(symbol, payload).map(|price| (line, price));
+        if self.sentinel.is_none() {
+            self.sentinel = self.sentinel_in(symbol, payload).map(|price| (line, price));
         }
         let Some(price) = price else { return };
         let is_quote = matches!(payload, Payload::Quote(_));
@@ -80,7 +80,7 @@ impl PriceJumps {
 
     /// Returns a price of a row that may stand for "no price": -1, or a number whose digits are all 9, if it is far from
     /// the last price.
-    fn placeholder_in(&self, symbol: &Symbol, payload: &Payload) -> Option<Price> {
+    fn sentinel_in(&self, symbol: &Symbol, payload: &Payload) -> Option<Price> {
         let prices = match payload {
             Payload::Trade(trade) => [Some(trade.price), None, None, None],
             Payload::Quote(quote) => [quote.bid, quote.ask, None, None],
@@ -99,8 +99,8 @@ impl PriceJumps {
     }
 
     /// Returns the first price that may stand for "no price", with its line number.
-    pub const fn placeholder(&self) -> Option<(u64, Price)> {
-        self.placeholder
+    pub const fn sentinel(&self) -> Option<(u64, Price)> {
+        self.sentinel
     }
 
     /// Returns the first two prices that differ by a power of ten.
@@ -203,20 +203,20 @@ mod tests {
 
     #[test]
     fn a_price_of_nines_far_from_the_others_may_stand_for_none() {
-        let placeholder = |price: &str| {
+        let sentinel = |price: &str| {
             let mut jumps = PriceJumps::default();
             for price in ["187.1", price] {
                 let trade = Trade { price: price.parse().unwrap(), size: None };
                 jumps.observe(&"A".parse().unwrap(), &Payload::Trade(trade), 7);
             }
-            jumps.placeholder().is_some()
+            jumps.sentinel().is_some()
         };
 
         for price in ["-1", "-1.00", "-99", "-9999", "-999.99", "99999", "9999.99", "199999.99"] {
-            assert!(placeholder(price), "{price}");
+            assert!(sentinel(price), "{price}");
         }
         for price in ["-9", "-2", "-37.63", "999", "936", "19999", "99989", "188.99", "0", "199.99"] {
-            assert!(!placeholder(price), "{price}");
+            assert!(!sentinel(price), "{price}");
         }
     }
 
