@@ -1,5 +1,6 @@
 //! Reads the first lines of a file, and finds the delimiter, the layout and the header.
 
+mod comments;
 mod delimiter;
 mod kind_column;
 mod suspicion;
@@ -22,6 +23,7 @@ use super::time::{self, DateOrder, Stamp};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
+use comments::without_comments;
 
 pub use kind_column::{Kind, KindColumn};
 pub use suspicion::{Suspicion, means_volume, names_a_zone};
@@ -110,31 +112,16 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
         day: path::day(&path),
         has_free_comma: delimiter != b',',
     };
-    let recognized = |seen: &[&Seen]| {
-        let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
-        (layout::recognize(&records, given), records)
-    };
-    // Some headers begin like a comment, e.g. `#RIC,…`. So comments are read only if no layout is recognized without
-    // them.
-    let mut seen: Vec<&Seen> = lines.iter().filter(|seen| !is_no_row(&seen.text)).collect();
-    let (without_comments, mut records) = recognized(&seen);
-    let found = match without_comments {
-        Ok(found) => found,
-        Err(error) => {
-            let all: Vec<&Seen> = lines.iter().collect();
-            let (with_comments, all_records) = recognized(&all);
-            let Some(found) = with_comments.ok().filter(|found| found.header.is_some()) else {
-                let is_table = records.iter().any(|record| record.len() > 1);
-                return Err(match looks_like_columns(&lines) {
-                    _ if is_table => feed_error(part, &seen, delimiter, error),
-                    Some(looks_like) => not_market_data(looks_like),
-                    None => not_market_data("text that is no table"),
-                });
-            };
-            (seen, records) = (all, all_records);
-            found
+    let seen = without_comments(&lines, delimiter);
+    let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
+    let found = layout::recognize(&records, given).map_err(|error| {
+        let is_table = records.iter().any(|record| record.len() > 1);
+        match looks_like_columns(&lines) {
+            _ if is_table => feed_error(part, &seen, delimiter, error),
+            Some(looks_like) => not_market_data(looks_like),
+            None => not_market_data("text that is no table"),
         }
-    };
+    })?;
     let text = Text {
         lines: &lines,
         seen: &seen,
