@@ -3,6 +3,7 @@
 
 mod account;
 mod contradictions;
+mod digit_lengths;
 mod judged_rows;
 mod merged_instruments;
 mod named_symbols;
@@ -30,11 +31,12 @@ use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
 use crate::market::{Price, Symbol};
 use account::AccountRows;
+use digit_lengths::DigitLengths;
 use judged_rows::JudgedRows;
 use merged_instruments::MergedInstruments;
 use number_evidence::NumberEvidence;
 use price_jumps::PriceJumps;
-use readings::{Known, Readings};
+use readings::Known;
 use repeated_times::{RepeatedTimes, TimedRow};
 use running_total::RunningTotal;
 use sessions::Sessions;
@@ -133,33 +135,8 @@ fn scan_with(
     evening: Option<i64>,
 ) -> Result<Scan, FeedError> {
     let times = Times { evening, ..sniffed.layout.times };
-    let mut longest = 0;
-    loop {
-        match scan_once(part, settings, sniffed, symbol, times, longest)? {
-            Attempt::Done(scan) => return Ok(*scan),
-            Attempt::LongerTimeOfDay(digits) => longest = digits,
-        }
-    }
-}
-
-/// The result of one attempt to scan a file.
-enum Attempt {
-    Done(Box<Scan>),
-    /// A time of day has this many digits. The rows before it must be read again, because leading zeros may
-    /// be missing in them.
-    LongerTimeOfDay(usize),
-}
-
-fn scan_once(
-    part: &Part,
-    settings: &Settings,
-    sniffed: &Sniffed,
-    symbol: Option<&Symbol>,
-    times: Times,
-    longest: usize,
-) -> Result<Attempt, FeedError> {
     let layout = &sniffed.layout;
-    let mut readings = Readings::new(known(part, settings, sniffed, times), longest);
+    let mut readings = DigitLengths::new(known(part, settings, sniffed, times));
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     // A map or the rules of a layout say which rows are trades.
     let has_given_rows = settings.map.is_some() || layout.only.is_some();
@@ -183,15 +160,10 @@ fn scan_once(
         judge.rows.advance();
         let observed = match record {
             Err(bad) => Err(bad),
-            Ok(record) => {
-                if let Some(digits) = readings.longer(&record) {
-                    return Ok(Attempt::LongerTimeOfDay(digits));
-                }
-                symbol_reader.read(layout, &record).and_then(|symbol| {
-                    let stamp = readings.observe(&record, &symbol)?;
-                    Ok((record, symbol, stamp))
-                })
-            }
+            Ok(record) => symbol_reader.read(layout, &record).and_then(|symbol| {
+                let stamp = readings.observe(&record, &symbol)?;
+                Ok((record, symbol, stamp))
+            }),
         };
         match observed {
             Ok((record, symbol, stamp)) => {
@@ -233,7 +205,7 @@ fn scan_once(
         forbids_fixed_point: judge.numbers.forbids_fixed_point(),
         are_sizes_totals: running_total == Likelihood::Certain && !is_size_configured,
     });
-    Ok(Attempt::Done(Box::new(Scan {
+    Ok(Scan {
         rows,
         times,
         rises_and_falls: false,
@@ -253,7 +225,7 @@ fn scan_once(
         account: account.found(),
         damage: records.damage().found().map(str::to_owned),
         layout: Arc::new(layout),
-    })))
+    })
 }
 
 /// Returns what is known of the times before the first row.

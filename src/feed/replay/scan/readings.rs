@@ -38,10 +38,6 @@ pub struct Known<'a> {
 /// All readings that are still possible, the most likely first.
 pub struct Readings {
     all: Vec<Reading>,
-    /// The column with the times of day, if they may be digits.
-    digits: Option<usize>,
-    /// The largest number of digits of a time of day for which the readings are made.
-    longest: usize,
     is_first_order_likely: bool,
     /// Whether two readings gave different times for a row.
     differ: bool,
@@ -49,17 +45,23 @@ pub struct Readings {
     rows: u64,
 }
 
-impl Readings {
-    /// Creates the readings of a file. `longest` is the number of digits of the longest time of day in the
-    /// file, as far as it is known; 0 if it is not known, or if the times of day are no digits.
-    pub fn new(known: Known<'_>, longest: usize) -> Self {
-        let Known { mut times, date_orders, notation, is_unit_certain, .. } = known;
-        if let Some(notation) = notation {
+impl Known<'_> {
+    /// Returns the same with the configured notation of times of day as that of the columns.
+    pub fn with_notation(mut self) -> Self {
+        if let Some(notation) = self.notation {
             let form = notation.unit().map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
-            times.columns = times.columns.with_form(form);
+            self.times.columns = self.times.columns.with_form(form);
         }
-        let time_of_day = times.columns.time_of_day();
-        let mut forms = match time_of_day {
+        self
+    }
+}
+
+impl Readings {
+    /// Creates the readings of a file. `longest` is the largest number of digits of a time of day, if the times
+    /// of day are digits.
+    pub fn new(known: Known<'_>, longest: usize) -> Self {
+        let Known { times, date_orders, notation, is_unit_certain, .. } = known;
+        let mut forms = match times.columns.time_of_day() {
             Some((_, TimeOfDayForm::Text)) => forms(longest),
             // Without a header, few rows that count seconds look like rows that count milliseconds.
             Some((_, millis @ TimeOfDayForm::Counted(MidnightUnit::Milliseconds)))
@@ -82,8 +84,6 @@ impl Readings {
         });
         Self {
             all: all.collect(),
-            digits: time_of_day.filter(|(_, form)| *form == TimeOfDayForm::Text).map(|(column, _)| column),
-            longest,
             is_first_order_likely: date_orders.is_first_likely,
             differ: false,
             rows: 0,
@@ -93,24 +93,6 @@ impl Readings {
     /// Returns how many cells of a row must be read to include all columns of the time.
     pub fn width(&self) -> usize {
         self.all[0].times.width()
-    }
-
-    /// Returns the number of digits of a row's time of day, if it is longer than all before. The readings
-    /// must then begin again, with this number.
-    pub fn longer(&mut self, row: &Cells<'_>) -> Option<usize> {
-        let cell = row.get(self.digits?)?.trim_ascii();
-        let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
-        if cell.is_empty() || whole.len() <= self.longest {
-            return None;
-        }
-        if !whole.is_empty() && whole.iter().all(u8::is_ascii_digit) {
-            return Some(whole.len());
-        }
-        if self.longest == 0 {
-            // The first time of day is a text, so all are read as texts.
-            self.digits = None;
-        }
-        None
     }
 
     /// Reads the time of the next row. Returns the time in the likeliest reading, as it is written in the
@@ -154,14 +136,17 @@ impl Readings {
     ///   allow them, and a count of seconds to a count of milliseconds.
     /// - Of the orders of day and month, the order that most rows allow is preferred. If all rows allow several
     ///   orders, the dates probably lie close together.
-    pub fn decide(mut self) -> Read {
+    ///
+    /// `longest` is the number of digits of the longest time of day.
+    pub fn decide(mut self, longest: usize) -> Read {
         self.drop_unfit();
         let form = |reading: &Reading| reading.times.columns.time_of_day().map(|(_, form)| form);
         let mut forms: Vec<_> = self.all.iter().map(form).collect();
         forms.dedup();
-        let are_certain = self.digits.is_some() && self.all[0].minutes >= CERTAIN_MINUTES;
+        let are_digits = matches!(forms[0], Some(TimeOfDayForm::Digits(_)));
+        let are_certain = are_digits && self.all[0].minutes >= CERTAIN_MINUTES;
         // Only before 10 o'clock, a leading zero is missing in digits. So a count is more likely.
-        let lacks_a_digit = self.digits.is_some() && matches!(self.longest, 7..=8 | 10..=11 | 13..=14);
+        let lacks_a_digit = are_digits && matches!(longest, 7..=8 | 10..=11 | 13..=14);
         let (chosen, other_form) = match forms[..] {
             [digits, _] if are_certain => (digits, None),
             [digits, count] if lacks_a_digit => (count, digits),
@@ -198,46 +183,22 @@ mod tests {
     use super::super::super::time::DateOrder;
     use super::*;
 
-    fn times(columns: TimeColumns, date_order: DateOrder) -> Times {
-        Times { columns, millis: None, zone: None, date_order, evening: None }
-    }
-
-    /// Reads lines of a date and a time of day, or of a complete time.
-    fn read(times: Times, orders: &[DateOrder], lines: &[String]) -> Read {
-        let date_orders = &DateOrders { left: orders.to_vec(), is_first_likely: false };
-        let (mut splitter, symbol) = (Splitter::new(b','), "A".parse().unwrap());
-        let mut longest = 0;
-        'again: loop {
-            let range = TimeRange::default();
-            let known =
-                Known { times, date_orders, zone: None, notation: None, range, is_unit_certain: true };
-            let mut readings = Readings::new(known, longest);
-            for line in lines {
-                let row = splitter.split(line.as_bytes(), usize::MAX);
-                if let Some(digits) = readings.longer(&row) {
-                    longest = digits;
-                    continue 'again;
-                }
-                let _ = readings.observe(&row, &symbol);
-            }
-            return readings.decide();
-        }
-    }
-
+    /// Reads lines of one date each.
     fn dates(lines: &[&str]) -> Read {
-        let times = times(TimeColumns::One(0), DateOrder::Mdy);
-        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        read(times, &[DateOrder::Mdy, DateOrder::Dmy], &lines)
-    }
-
-    fn times_of_day(lines: &[String]) -> Read {
-        let columns = TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 0 };
-        read(times(columns, DateOrder::Ymd), &[DateOrder::Ymd], lines)
-    }
-
-    fn form(lines: &[String]) -> (TimeOfDayForm, bool) {
-        let read = times_of_day(lines);
-        (read.times.columns.time_of_day().unwrap().1, read.other_form.is_some())
+        let columns = TimeColumns::One(0);
+        let known = Known {
+            times: Times { columns, millis: None, zone: None, date_order: DateOrder::Mdy, evening: None },
+            date_orders: &DateOrders { left: vec![DateOrder::Mdy, DateOrder::Dmy], is_first_likely: false },
+            zone: None,
+            notation: None,
+            range: TimeRange::default(),
+            is_unit_certain: true,
+        };
+        let (mut readings, mut splitter) = (Readings::new(known, 0), Splitter::new(b','));
+        for line in lines {
+            let _ = readings.observe(&splitter.split(line.as_bytes(), usize::MAX), &"A".parse().unwrap());
+        }
+        readings.decide(0)
     }
 
     #[test]
@@ -271,67 +232,5 @@ mod tests {
         let mut lines = vec!["01/02/2024"; rows * 99 / 100 - 1];
         lines.resize(rows, "13/02/2024");
         assert_eq!(dates(&lines).times.date_order, DateOrder::Dmy);
-    }
-
-    #[test]
-    fn all_times_of_day_tell_digits_and_counts_apart() {
-        let of_day = |step: usize, unit: u64| {
-            let times = (34_200..57_600_u64).step_by(step).map(|second| second * unit);
-            times.map(|time| time.to_string()).collect::<Vec<_>>()
-        };
-        let digits = |count: u64, after: &str| {
-            let seconds = (0..count).map(|minute| (minute / 60, minute % 60));
-            seconds.map(|(hour, minute)| format!("{hour}{minute:02}{after}")).collect::<Vec<_>>()
-        };
-        let counted = |unit| (TimeOfDayForm::Counted(unit), false);
-
-        assert_eq!(form(&of_day(1, 1)), counted(MidnightUnit::Seconds));
-        assert_eq!(form(&of_day(7, 1000)), counted(MidnightUnit::Milliseconds));
-        assert_eq!(form(&of_day(7, 1_000_000)), counted(MidnightUnit::Microseconds));
-        assert_eq!(form(&of_day(7, 1_000_000_000)), counted(MidnightUnit::Nanoseconds));
-        let minutes: Vec<_> = (570..960).map(|minute: u64| minute.to_string()).collect();
-        assert_eq!(form(&minutes), counted(MidnightUnit::Minutes));
-        assert_eq!(form(&digits(1440, "")), (TimeOfDayForm::Digits(4), false));
-        assert_eq!(form(&digits(1440, "00")), (TimeOfDayForm::Digits(6), false));
-        assert_eq!(form(&digits(500, "15123")), (TimeOfDayForm::Digits(9), false));
-    }
-
-    #[test]
-    fn few_times_of_day_that_fit_both_are_assumed_to_be_of_the_usual_length() {
-        let lines = |first: u64, count: u64, step: u64| {
-            (0..count).map(|row| (first + row * step).to_string()).collect::<Vec<_>>()
-        };
-
-        assert_eq!(form(&lines(34_200, 20, 1)), (TimeOfDayForm::Digits(6), true));
-        assert_eq!(
-            form(&lines(34_200_123, 20, 1)),
-            (TimeOfDayForm::Counted(MidnightUnit::Milliseconds), true)
-        );
-        assert_eq!(
-            form(&lines(34_200_012, 20, 1)),
-            (TimeOfDayForm::Counted(MidnightUnit::Milliseconds), true)
-        );
-        // In 16 minutes, some of a count's seconds would be above 59.
-        assert_eq!(form(&lines(10_000, 16, 100)), (TimeOfDayForm::Digits(6), true));
-        assert_eq!(form(&lines(10_000, 17, 100)), (TimeOfDayForm::Digits(6), false));
-    }
-
-    #[test]
-    fn up_to_one_row_in_a_hundred_may_be_unreadable() {
-        let with_bad = |bad: usize, rows: usize| {
-            let mut lines: Vec<String> = (0..rows).map(|row| (34_200 + row % 60).to_string()).collect();
-            lines[..bad].fill("34277".to_owned());
-            form(&lines)
-        };
-
-        assert_eq!(with_bad(2, 200).0, TimeOfDayForm::Digits(6));
-        assert_eq!(with_bad(2, 199).0, TimeOfDayForm::Counted(MidnightUnit::Seconds));
-    }
-
-    #[test]
-    fn text_before_digits_makes_all_times_of_day_texts() {
-        let lines = ["09:30:00", "93001", ""].map(str::to_owned);
-
-        assert_eq!(form(&lines), (TimeOfDayForm::Text, false));
     }
 }
