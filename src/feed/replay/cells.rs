@@ -36,13 +36,13 @@ impl Splitter {
     /// A quoted cell never continues on the next line, so a missing closing quote spoils only one row.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
-        if memchr::memchr(b'"', line).is_some() {
-            return self.split_quoted(line, most);
-        }
         let mut count = 0;
-        for end in memchr::memchr_iter(self.delimiter, line) {
+        for end in memchr::memchr2_iter(self.delimiter, b'"', line) {
             if count == most {
                 return Cells { text: line, ends: &self.ends[..count], gap: 1 };
+            }
+            if line[end] == b'"' {
+                return self.split_quoted(line, most);
             }
             self.ends[count] = end;
             count += 1;

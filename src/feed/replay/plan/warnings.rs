@@ -135,7 +135,7 @@ fn zone_in_name(plan: &Plan) -> Option<String> {
 
 /// Returns a warning if the times of day of one symbol fall and rise within a date.
 fn falling_times(plan: &Plan) -> Option<String> {
-    plan.scan.rises_and_falls.then(|| {
+    plan.scan.times.rises_and_falls.then(|| {
         "the times of day fall and rise, but all are read as times of their date (a session may begin on the evening \
          before, or hours may lack AM and PM)"
             .to_owned()

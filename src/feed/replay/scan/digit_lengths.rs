@@ -14,12 +14,21 @@ use crate::market::{Symbol, Time};
 /// The largest numbers of digits of the notations, from minutes to nanoseconds. Up to two digits are read like texts.
 const LENGTHS: [usize; 6] = [2, 4, 6, 9, 12, 15];
 
+/// After this many rows of several days, no longer time of day is expected.
+const SETTLED_AFTER: u64 = 4096;
+
+/// A day in nanoseconds.
+const DAY: i64 = 86_400 * 1_000_000_000;
+
 /// The readings for each length that is still possible.
 pub struct DigitLengths {
     /// The column with the times of day, if they may be digits.
     column: Option<usize>,
     /// The number of digits of the longest time of day so far.
     longest: usize,
+    /// The number of rows, and the day of the first one.
+    rows: u64,
+    first_day: Option<i64>,
     /// The possible lengths with their readings, the shortest first. So the first one fits all rows so far.
     possible: Vec<(usize, Readings)>,
 }
@@ -33,7 +42,7 @@ impl DigitLengths {
         };
         let lengths = if column.is_some() { &LENGTHS[..] } else { &LENGTHS[..1] };
         let possible = lengths.iter().map(|length| (*length, Readings::new(known, *length)));
-        Self { column, longest: 0, possible: possible.collect() }
+        Self { column, longest: 0, rows: 0, first_day: None, possible: possible.collect() }
     }
 
     /// Returns how many cells of a row must be read to include all columns of the time.
@@ -46,11 +55,24 @@ impl DigitLengths {
     pub fn observe(&mut self, row: &Cells<'_>, symbol: &Symbol) -> Result<Stamp, RejectedRow> {
         self.observe_length(row);
         let [(_, shortest), longer @ ..] = &mut self.possible[..] else { unreachable!("there is a length") };
-        for (_, readings) in longer {
+        for (_, readings) in longer.iter_mut() {
             // The row is rejected if no time can be read in the reading that is returned.
             let _ = readings.observe(row, symbol);
         }
-        shortest.observe(row, symbol)
+        let stamp = shortest.observe(row, symbol)?;
+        if !longer.is_empty() {
+            self.settle(stamp);
+        }
+        Ok(stamp)
+    }
+
+    /// Drops all but the shortest length after enough rows.
+    fn settle(&mut self, stamp: Stamp) {
+        self.rows += 1;
+        let day = stamp.nanos().div_euclid(DAY);
+        if *self.first_day.get_or_insert(day) != day && self.rows > SETTLED_AFTER {
+            self.possible.truncate(1);
+        }
     }
 
     /// Returns the last time in the likeliest reading, in UTC; `None` if no time was read.
@@ -97,6 +119,8 @@ impl DigitLengths {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::super::cells::Splitter;
     use super::super::super::extent::TimeRange;
     use super::super::super::layout::{DateOrders, TimeColumns, Times};
@@ -104,18 +128,23 @@ mod tests {
     use super::super::reading::Order;
     use super::*;
 
-    /// Reads lines of one time of day each.
-    fn times_of_day(lines: &[String]) -> Read {
-        let columns = TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 0 };
-        let known = Known {
+    fn known(columns: TimeColumns) -> Known<'static> {
+        static ORDERS: LazyLock<DateOrders> =
+            LazyLock::new(|| DateOrders { left: vec![DateOrder::Ymd], is_first_likely: false });
+        Known {
             times: Times { columns, millis: None, zone: None, date_order: DateOrder::Ymd, evening: None },
-            date_orders: &DateOrders { left: vec![DateOrder::Ymd], is_first_likely: false },
+            date_orders: &ORDERS,
             zone: None,
             notation: None,
             range: TimeRange::default(),
             is_unit_certain: true,
-        };
-        let (mut lengths, mut splitter) = (DigitLengths::new(known), Splitter::new(b','));
+        }
+    }
+
+    /// Reads lines of one time of day each.
+    fn times_of_day(lines: &[String]) -> Read {
+        let columns = TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 0 };
+        let (mut lengths, mut splitter) = (DigitLengths::new(known(columns)), Splitter::new(b','));
         for line in lines {
             let _ = lengths.observe(&splitter.split(line.as_bytes(), usize::MAX), &"A".parse().unwrap());
         }
@@ -197,6 +226,27 @@ mod tests {
         let (first, last) = read.span.unwrap();
         assert_eq!([first, last].map(Time::as_nanos), [0, 36_900_000_000_000]);
         assert_eq!(read.order, Order::Ascending);
+    }
+
+    #[test]
+    fn after_enough_rows_of_several_days_no_longer_time_of_day_is_expected() {
+        let longest_after = |rows: u32, days: i64| {
+            let columns = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
+            let (mut lengths, mut splitter) = (DigitLengths::new(known(columns)), Splitter::new(b','));
+            let mut observe = |day: i64, time: &str| {
+                let line = format!("2024-01-{:02},{time}", 1 + day);
+                let _ = lengths.observe(&splitter.split(line.as_bytes(), usize::MAX), &"A".parse().unwrap());
+            };
+            for row in 0..rows {
+                observe(i64::from(row) * days / i64::from(rows), "93000");
+            }
+            observe(days, "93000123");
+            lengths.decide().times.columns.time_of_day().unwrap().1
+        };
+
+        assert_eq!(longest_after(4097, 2), TimeOfDayForm::Digits(6));
+        assert_eq!(longest_after(4096, 2), TimeOfDayForm::Counted(MidnightUnit::Milliseconds));
+        assert_eq!(longest_after(4097, 1), TimeOfDayForm::Counted(MidnightUnit::Milliseconds));
     }
 
     #[test]

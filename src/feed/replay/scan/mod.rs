@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use super::cells::Cells;
 use super::container::Part;
-use super::layout::{Evidence, Layout, Role, Times};
+use super::layout::{Evidence, Layout, Role};
 use super::path;
 use super::reason::RejectedRow;
 use super::records::Records;
@@ -39,7 +39,6 @@ use price_jumps::PriceJumps;
 use readings::Known;
 use repeated_times::{RepeatedTimes, TimedRow};
 use running_total::RunningTotal;
-use sessions::Sessions;
 use thirty_seconds::ThirtySeconds;
 
 pub use account::Account;
@@ -62,8 +61,6 @@ pub struct Scan {
     pub rows: u64,
     /// How the times are read, and their order.
     pub times: Read,
-    /// Whether the times of day of one symbol rise and fall within a date, and no sessions over midnight explain it.
-    pub rises_and_falls: bool,
     /// A number whose comma or point may be the decimal sign or separate thousands; `None` if other numbers decide.
     pub ambiguous_number: Option<String>,
     /// How sure it is that the sizes of trades, or the volumes of bars, are the volume of the day so far.
@@ -110,33 +107,8 @@ pub fn scan(
     sniffed: &Sniffed,
     symbol: Option<&Symbol>,
 ) -> Result<Scan, FeedError> {
-    let scan = scan_with(part, settings, sniffed, symbol, None)?;
-    let Read { order, times, has_local_times, .. } = scan.times;
-    if order != Order::Unsorted || !has_local_times {
-        return Ok(scan);
-    }
-    let sessions = Sessions::of(part, settings, sniffed, symbol, times)?;
-    match sessions.evening() {
-        // A whole time may be right although a session seems to have another date. Rows in any order fall often.
-        _ if times.columns.time_of_day().is_none() => {
-            Ok(Scan { rises_and_falls: sessions.fall_once(), ..scan })
-        }
-        None => Ok(Scan { rises_and_falls: sessions.rise_and_fall(), ..scan }),
-        evening => scan_with(part, settings, sniffed, symbol, evening),
-    }
-}
-
-/// Scans a file. Times of day from `evening` on are of the evening before their date.
-fn scan_with(
-    part: &Part,
-    settings: &Settings,
-    sniffed: &Sniffed,
-    symbol: Option<&Symbol>,
-    evening: Option<i64>,
-) -> Result<Scan, FeedError> {
-    let times = Times { evening, ..sniffed.layout.times };
     let layout = &sniffed.layout;
-    let mut readings = DigitLengths::new(known(part, settings, sniffed, times));
+    let mut readings = DigitLengths::new(known(part, settings, sniffed));
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     // A map or the rules of a layout say which rows are trades.
     let has_given_rows = settings.map.is_some() || layout.only.is_some();
@@ -172,7 +144,7 @@ fn scan_with(
                 if is_new {
                     symbols.insert(&symbol);
                 }
-                odd_times.observe(times.columns, &record, stamp, is_new, line);
+                odd_times.observe(layout.times.columns, &record, stamp, is_new, line);
                 account.observe(layout, &record);
                 let is_selected = layout.is_selected(&record);
                 if is_selected && compared.has_columns() && merged.is_none() {
@@ -208,7 +180,6 @@ fn scan_with(
     Ok(Scan {
         rows,
         times,
-        rises_and_falls: false,
         ambiguous_number: judge.numbers.unexplained(layout.numbers.decimal),
         running_total,
         zero_price: judge.jumps.zero(),
@@ -229,9 +200,9 @@ fn scan_with(
 }
 
 /// Returns what is known of the times before the first row.
-fn known<'a>(part: &Part, settings: &'a Settings, sniffed: &'a Sniffed, times: Times) -> Known<'a> {
+fn known<'a>(part: &Part, settings: &'a Settings, sniffed: &'a Sniffed) -> Known<'a> {
     Known {
-        times,
+        times: sniffed.layout.times,
         date_orders: &sniffed.date_orders,
         zone: settings.zone.as_ref(),
         notation: settings.time_of_day,

@@ -1,11 +1,14 @@
 //! One reading of a file's times: one order of day and month, and one notation of the times of day.
 
+use std::iter;
+
 use super::super::cells::Cells;
 use super::super::extent::{Extent, TimeRange};
 use super::super::layout::{TimeOfDayForm, Times};
 use super::super::reason::RejectedRow;
 use super::super::time::Stamp;
 use super::super::zone::{Zone, Zones};
+use super::sessions::Sessions;
 use crate::feed::printable::excerpt;
 use crate::market::{Symbol, Time};
 
@@ -19,11 +22,18 @@ const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 86_400 * SECOND;
 
 /// One reading of the times of a file.
+#[derive(Clone)]
 pub struct Reading {
     pub times: Times,
     /// When clocks go back, an hour of local time occurs twice. The direction of the rows tells the two hours
-    /// apart. The direction is not known yet, so both directions are tried: forward and backward.
-    runs: [Run; 2],
+    /// apart. The direction is not known yet, so both directions are tried.
+    forward: Run,
+    /// `None` as long as clocks never go back in any zone of the rows.
+    backward: Option<Run>,
+    sessions: Sessions,
+    /// The same reading, for each evening at which sessions over midnight may begin. It differs from the first time on
+    /// that is of such an evening.
+    evenings: Vec<Self>,
     /// The number of rows with a readable time.
     pub readable: u64,
     pub unreadable: u64,
@@ -50,6 +60,8 @@ pub struct Read {
     pub extent: Option<Extent>,
     /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
+    /// Whether the times of day of one symbol rise and fall within a date, and no sessions over midnight explain it.
+    pub rises_and_falls: bool,
     /// The precision of the most precise time.
     pub precision: Precision,
     /// The zones that rows name.
@@ -127,7 +139,10 @@ impl Reading {
     pub fn new(times: Times, zone: Option<&Zone>, range: TimeRange) -> Self {
         Self {
             times,
-            runs: [false, true].map(|is_backwards| Run::new(Zones::new(zone, is_backwards), range)),
+            backward: zone.is_some().then(|| Run::new(Zones::new(zone, true), range)),
+            forward: Run::new(Zones::new(zone, false), range),
+            sessions: Sessions::default(),
+            evenings: Vec::new(),
             readable: 0,
             unreadable: 0,
             apart: 0,
@@ -143,12 +158,19 @@ impl Reading {
     /// Reads the time of the next row.
     pub fn observe(&mut self, row: &Cells<'_>, symbol: &Symbol) -> Result<Stamp, RejectedRow> {
         let read = self.times.stamp(row).and_then(|stamp| {
+            if self.times.evening.is_none() {
+                self.observe_sessions(row, symbol, stamp);
+            }
             let name = || self.times.zone_name(row);
-            let mut runs = self.runs.iter_mut();
+            let is_named = matches!(stamp, Stamp::Named(_));
+            if is_named && self.backward.is_none() {
+                self.backward = Some(self.forward.backward());
+            }
+            let mut runs = iter::once(&mut self.forward).chain(&mut self.backward);
             if runs.all(|run| run.observe(stamp, name, symbol).is_some()) {
                 return Ok(stamp);
             }
-            if matches!(stamp, Stamp::Named(_)) {
+            if is_named {
                 self.unknown_zone.get_or_insert_with(|| excerpt(name()));
             }
             Err(self.times.bad(row))
@@ -164,9 +186,39 @@ impl Reading {
         Ok(stamp)
     }
 
+    /// Adds the time of the next row to the sessions over midnight.
+    fn observe_sessions(&mut self, row: &Cells<'_>, symbol: &Symbol, stamp: Stamp) {
+        let (Stamp::Local(nanos) | Stamp::Named(nanos)) = stamp else { return self.sessions.rule_out() };
+        self.sessions.observe(symbol, nanos);
+        let has_time_of_day = self.times.columns.time_of_day().is_some();
+        if has_time_of_day
+            && (!self.evenings.is_empty() || self.sessions.evenings_up_to(nanos).next().is_some())
+        {
+            self.observe_evenings(row, symbol, nanos);
+        }
+    }
+
+    /// Adds the next row to the readings with sessions over midnight.
+    #[cold]
+    fn observe_evenings(&mut self, row: &Cells<'_>, symbol: &Symbol, nanos: i64) {
+        let is_possible =
+            |reading: &Self| self.sessions.evenings().any(|evening| reading.times.evening == Some(evening));
+        self.evenings.retain(is_possible);
+        for evening in self.sessions.evenings_up_to(nanos) {
+            if !self.evenings.iter().any(|reading| reading.times.evening == Some(evening)) {
+                let times = Times { evening: Some(evening), ..self.times };
+                let (sessions, evenings) = (Sessions::default(), Vec::new());
+                self.evenings.push(Self { times, sessions, evenings, ..self.clone() });
+            }
+        }
+        for reading in &mut self.evenings {
+            let _ = reading.observe(row, symbol);
+        }
+    }
+
     /// Returns the last time that was read, in UTC; `None` if no time was read.
     pub fn last_time(&self) -> Option<Time> {
-        self.runs[0].before
+        self.forward.before
     }
 
     /// Compares the time of a row with the row before.
@@ -180,26 +232,45 @@ impl Reading {
 
     /// Returns the order of all times.
     pub fn order(&self) -> Order {
-        match &self.runs {
-            [forward, _] if !forward.falls => Order::Ascending,
-            [_, backward] if !backward.rises => Order::Descending,
-            _ => Order::Unsorted,
+        if !self.forward.falls {
+            Order::Ascending
+        } else if !self.backward().rises {
+            Order::Descending
+        } else {
+            Order::Unsorted
         }
+    }
+
+    fn backward(&self) -> &Run {
+        self.backward.as_ref().unwrap_or(&self.forward)
     }
 
     /// Returns what this reading found.
     pub fn read(&self, is_date_order_assumed: bool, other_form: Option<TimeOfDayForm>) -> Read {
         let order = self.order();
-        let [forward, backward] = &self.runs;
-        let run = if order == Order::Descending { backward } else { forward };
+        let run = if order == Order::Descending { self.backward() } else { &self.forward };
+        // A name that stands for no zone of its own stands for the configured zone.
+        let has_local_times =
+            self.has_local_times || self.has_named_times && run.zones.names().next().is_none();
+        let is_unsorted = order == Order::Unsorted && has_local_times;
+        let evening = self.sessions.evening().filter(|_| is_unsorted);
+        let of_evening = |reading: &&Self| evening.is_some() && reading.times.evening == evening;
+        if let Some(reading) = self.evenings.iter().find(of_evening) {
+            return reading.read(is_date_order_assumed, other_form);
+        }
         Read {
             times: self.times,
             order,
             span: run.span,
             extent: run.extent,
-            // A name that stands for no zone of its own stands for the configured zone.
-            has_local_times: self.has_local_times
-                || self.has_named_times && run.zones.names().next().is_none(),
+            has_local_times,
+            rises_and_falls: is_unsorted
+                && match self.times.columns.time_of_day() {
+                    Some(_) => self.sessions.rise_and_fall(),
+                    // A whole time may be right although a session seems to have another date. Rows in any order fall
+                    // often.
+                    None => self.sessions.fall_once(),
+                },
             precision: self.precision,
             repeated: run.zones.repeated(),
             moved: run.zones.moved(),
@@ -214,6 +285,11 @@ impl Reading {
 impl Run {
     fn new(zones: Zones, range: TimeRange) -> Self {
         Self { zones, range, before: None, span: None, extent: None, rises: false, falls: false }
+    }
+
+    /// Returns the run of the same rows, read backward. No row has named a zone yet.
+    fn backward(&self) -> Self {
+        Self { zones: Zones::new(None, true), ..self.clone() }
     }
 
     /// Adds the time of the next row. Returns `None` if the time is outside the range of [`Time`].

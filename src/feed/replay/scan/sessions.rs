@@ -4,15 +4,7 @@
 //! allow one hour from which on times are of the evening before.
 
 use std::collections::HashMap;
-use std::mem;
 
-use super::super::container::Part;
-use super::super::layout::Times;
-use super::super::records::Records;
-use super::super::row::SymbolReader;
-use super::super::settings::Settings;
-use super::super::sniff::Sniffed;
-use crate::feed::error::FeedError;
 use crate::market::Symbol;
 
 /// An hour in nanoseconds.
@@ -28,12 +20,15 @@ const EARLIEST_HOUR: i64 = 16;
 const MAX_SYMBOLS: usize = 65_536;
 
 /// What the times of day of all dates and symbols say about sessions over midnight.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sessions {
     /// The rows of each symbol's last date.
-    last: HashMap<Symbol, Rows>,
-    /// The hours, from 0 to 23, at which a session may begin.
-    hours: [bool; 24],
+    last: Vec<Rows>,
+    /// The index of each symbol in `last`.
+    indices: HashMap<Symbol, usize>,
+    before: Option<RowBefore>,
+    /// The hours at which a session may begin, as bits.
+    hours: u32,
     rises: bool,
     falls: bool,
     /// Whether the times of day of one symbol fall twice within a date.
@@ -50,47 +45,59 @@ struct Rows {
     has_fallen: bool,
 }
 
+/// The last row.
+#[derive(Clone, Debug)]
+struct RowBefore {
+    symbol: Symbol,
+    /// The index of the symbol's rows.
+    index: usize,
+    /// The time of the row, as it is written in the file.
+    nanos: i64,
+    /// The end of the hour of this time.
+    end_of_hour: i64,
+}
+
 impl Default for Sessions {
     fn default() -> Self {
-        Self { last: HashMap::new(), hours: [true; 24], rises: false, falls: false, falls_twice: false }
+        Self {
+            last: Vec::new(),
+            indices: HashMap::new(),
+            before: None,
+            hours: hours_from(EARLIEST_HOUR) & hours_up_to(23),
+            rises: false,
+            falls: false,
+            falls_twice: false,
+        }
     }
 }
 
+/// Returns the hours from one on, as bits.
+const fn hours_from(hour: i64) -> u32 {
+    !0 << hour
+}
+
+/// Returns the hours up to one, as bits.
+const fn hours_up_to(hour: i64) -> u32 {
+    !(!0 << (hour + 1))
+}
+
 impl Sessions {
-    /// Reads the times of all rows of a file. `times` says how the times are read, and `symbol` is the symbol of
-    /// all rows, or `None` if a column has it.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the file cannot be read.
-    pub fn of(
-        part: &Part,
-        settings: &Settings,
-        sniffed: &Sniffed,
-        symbol: Option<&Symbol>,
-        times: Times,
-    ) -> Result<Self, FeedError> {
-        let layout = &sniffed.layout;
-        let mut sessions = Self::default();
-        let mut symbols = SymbolReader::from(symbol.cloned());
-        let mut records = Records::open(part, settings, &sniffed.dialect)?;
-        records.cut_at(times.width().max(layout.width_of_symbol()));
-        while let Some(record) = records.next()? {
-            let Ok(record) = record else { continue };
-            if let (Ok(symbol), Ok(stamp)) = (symbols.read(layout, &record), times.stamp(&record)) {
-                sessions.observe(&symbol, stamp.nanos());
-            }
-        }
-        sessions.end();
-        Ok(sessions)
+    /// Returns the times of day, in nanoseconds since midnight, from which on times may be of the evening before
+    /// their date.
+    pub fn evenings(&self) -> impl DoubleEndedIterator<Item = i64> + use<> {
+        self.evenings_up_to(DAY - 1)
+    }
+
+    /// Returns those of the [`evenings`](Self::evenings) that are not after a time.
+    pub fn evenings_up_to(&self, nanos: i64) -> impl DoubleEndedIterator<Item = i64> + use<> {
+        let hours = self.hours & hours_up_to(nanos.rem_euclid(DAY) / HOUR);
+        (EARLIEST_HOUR..24).filter(move |hour| hours & 1 << hour != 0).map(|hour| hour * HOUR)
     }
 
     /// Returns the time of day, in nanoseconds since midnight, from which on times are of the evening before their
     /// date; `None` if the times do not tell.
     pub fn evening(&self) -> Option<i64> {
-        let hour = self.hours.iter().rposition(|is_possible| *is_possible)?;
-        let hour = i64::try_from(hour).ok().filter(|hour| *hour >= EARLIEST_HOUR)?;
-        (self.rises && self.falls).then_some(hour * HOUR)
+        self.evenings().next_back().filter(|_| self.rise_and_fall())
     }
 
     /// Returns whether the times of day of one symbol both rise and fall within a date.
@@ -103,50 +110,72 @@ impl Sessions {
         self.rises && self.falls && !self.falls_twice
     }
 
+    /// Rules sessions over midnight out.
+    pub const fn rule_out(&mut self) {
+        self.hours = 0;
+    }
+
     /// Adds the time of the next row, as it is written in the file.
-    fn observe(&mut self, symbol: &Symbol, nanos: i64) {
+    pub fn observe(&mut self, symbol: &Symbol, nanos: i64) {
+        // For speed, rows of one symbol and one hour that rise are not looked at one by one.
+        if let Some(before) = &mut self.before
+            && (before.nanos..before.end_of_hour).contains(&nanos)
+            && before.symbol == *symbol
+        {
+            self.rises |= before.nanos < nanos;
+            before.nanos = nanos;
+        } else {
+            self.observe_elsewhere(symbol, nanos);
+        }
+    }
+
+    fn observe_elsewhere(&mut self, symbol: &Symbol, nanos: i64) {
+        if let Some(before) = &self.before {
+            self.last[before.index].last = before.nanos.rem_euclid(DAY);
+        }
         let (day, of_day) = (nanos.div_euclid(DAY), nanos.rem_euclid(DAY));
         let begun = Rows { day, first: of_day, last: of_day, has_fallen: false };
-        let Some(rows) = self.last.get_mut(symbol) else {
-            if self.last.len() < MAX_SYMBOLS {
-                self.last.insert(symbol.clone(), begun);
-            }
+        let Some(index) = self.index_of(symbol, begun) else {
+            self.before = None;
             return;
         };
+        let end_of_hour = nanos - nanos.rem_euclid(HOUR) + HOUR;
+        self.before = Some(RowBefore { symbol: symbol.clone(), index, nanos, end_of_hour });
+        let rows = &mut self.last[index];
         if rows.day != day {
-            let ended = mem::replace(rows, begun);
-            return self.end_of(ended);
+            *rows = begun;
+            return;
         }
         if of_day >= rows.last {
             self.rises |= of_day > rows.last;
             rows.last = of_day;
-            return;
+        } else {
+            self.falls = true;
+            self.falls_twice |= rows.has_fallen;
+            // The rows before a fall are those of the evening, so their date cannot fall twice.
+            self.hours &= if rows.has_fallen { 0 } else { hours_up_to(rows.first / HOUR) };
+            *rows = Rows { has_fallen: true, ..begun };
         }
-        self.falls = true;
-        let before = mem::replace(rows, Rows { has_fallen: true, ..begun });
-        self.falls_twice |= before.has_fallen;
-        // The rows before a fall are those of the evening, so their date cannot fall twice.
-        let is_evening = |hour: i64| !before.has_fallen && hour * HOUR <= before.first;
-        self.allow(is_evening);
+        // The rows after the last fall of a date are all before the evening, or, if the date does not fall, they may
+        // all be of the evening.
+        let of_evening = if rows.has_fallen { 0 } else { hours_up_to(rows.first / HOUR) };
+        self.hours &= hours_from(rows.last / HOUR + 1) | of_evening;
     }
 
-    /// Adds the last date of each symbol.
-    fn end(&mut self) {
-        for (_, rows) in mem::take(&mut self.last) {
-            self.end_of(rows);
+    /// Returns the index of a symbol's last date. The first row of a symbol begins it.
+    fn index_of(&mut self, symbol: &Symbol, begun: Rows) -> Option<usize> {
+        if let Some(before) = self.before.as_ref().filter(|before| before.symbol == *symbol) {
+            return Some(before.index);
         }
-    }
-
-    /// Adds the rows after the last fall of a date: all of them are before the evening, or, if the date does not
-    /// fall, all of them are of the evening.
-    fn end_of(&mut self, rows: Rows) {
-        self.allow(|hour| hour * HOUR > rows.last || !rows.has_fallen && hour * HOUR <= rows.first);
-    }
-
-    fn allow(&mut self, is_possible: impl Fn(i64) -> bool) {
-        for (possible, hour) in self.hours.iter_mut().zip(0..) {
-            *possible &= is_possible(hour);
+        if let Some(index) = self.indices.get(symbol) {
+            return Some(*index);
         }
+        if self.last.len() >= MAX_SYMBOLS {
+            return None;
+        }
+        self.indices.insert(symbol.clone(), self.last.len());
+        self.last.push(begun);
+        Some(self.last.len() - 1)
     }
 }
 
@@ -160,7 +189,6 @@ mod tests {
         for (symbol, day, minute) in rows {
             sessions.observe(&symbol.parse().unwrap(), day * DAY + minute * HOUR / 60);
         }
-        sessions.end();
         sessions.evening().map(|evening| evening / HOUR)
     }
 
