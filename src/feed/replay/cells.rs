@@ -8,7 +8,8 @@ const MAX_CELLS: usize = 1024;
 /// Splits lines into cells. A splitter reuses its buffers for each line.
 pub struct Splitter {
     delimiter: u8,
-    quoted: Reader,
+    /// Reads lines with quotes. Made at the first such line, because most files have none and making it takes long.
+    quoted: Option<Box<Reader>>,
     /// If the current line has quotes, the text of the line without these quotes.
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -27,8 +28,7 @@ pub struct Cells<'a> {
 
 impl Splitter {
     pub fn new(delimiter: u8) -> Self {
-        let quoted = ReaderBuilder::new().delimiter(delimiter).build();
-        Self { delimiter, quoted, text: Vec::new(), ends: vec![0; MAX_CELLS] }
+        Self { delimiter, quoted: None, text: Vec::new(), ends: vec![0; MAX_CELLS] }
     }
 
     /// Returns the first `most` cells of a line.
@@ -56,13 +56,15 @@ impl Splitter {
 
     fn split_quoted<'a>(&'a mut self, line: &[u8], most: usize) -> Cells<'a> {
         self.text.resize(line.len() + 1, 0);
-        self.quoted.reset();
+        let new = || Box::new(ReaderBuilder::new().delimiter(self.delimiter).build());
+        let quoted = self.quoted.get_or_insert_with(new);
+        quoted.reset();
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
             // After the last byte, one more call gets empty input. That call ends the row, even if a quote is
             // open.
             let (result, more_read, more_written, more) =
-                self.quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
+                quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
             read += more_read;
             written += more_written;
             count += more;

@@ -1,5 +1,6 @@
 //! Tells comments from a header that begins like a comment, such as `#RIC,Domain,Date-Time,…`.
 
+use super::super::cells::Splitter;
 use super::super::layout::{Record, Role, normal};
 use super::super::text_lines::is_no_row;
 use super::{Seen, split};
@@ -8,15 +9,15 @@ use super::{Seen, split};
 ///
 /// A comment before all rows is the header if it has as many cells as the first row, and if it has more names
 /// of columns.
-pub fn without_comments(lines: &[Seen], delimiter: u8) -> Vec<&Seen> {
+pub fn without_comments<'a>(lines: &'a [Seen], splitter: &mut Splitter) -> Vec<&'a Seen> {
     let is_comment = |seen: &&Seen| is_no_row(&seen.text);
     let first = lines.iter().position(|seen| !is_comment(&seen)).unwrap_or(lines.len());
-    let row = lines.get(first).map(|seen| split(&seen.text, delimiter)).unwrap_or_default();
-    let is_header = |seen: &&Seen| {
-        let header = split(&seen.text, delimiter);
+    let row = lines.get(first).map(|seen| split(&seen.text, splitter)).unwrap_or_default();
+    let mut is_header = |seen: &&Seen| {
+        let header = split(&seen.text, splitter);
         header.len() > 1 && header.len() == row.len() && names(&header) > names(&row)
     };
-    let header = lines[..first].iter().rfind(is_header);
+    let header = lines[..first].iter().rfind(&mut is_header);
     header.into_iter().chain(lines[first..].iter().filter(|seen| !is_comment(seen))).collect()
 }
 
@@ -36,7 +37,7 @@ mod tests {
     fn kept(text: &str) -> Vec<u64> {
         let seen = |(number, line): (u64, &str)| Seen { number, text: line.as_bytes().to_vec() };
         let lines: Vec<Seen> = (1..).zip(text.lines()).map(seen).collect();
-        without_comments(&lines, b',').iter().map(|seen| seen.number).collect()
+        without_comments(&lines, &mut Splitter::new(b',')).iter().map(|seen| seen.number).collect()
     }
 
     #[test]

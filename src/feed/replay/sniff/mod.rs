@@ -112,8 +112,9 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
         day: path::day(&path),
         has_free_comma: delimiter != b',',
     };
-    let seen = without_comments(&lines, delimiter);
-    let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
+    let mut splitter = Splitter::new(delimiter);
+    let seen = without_comments(&lines, &mut splitter);
+    let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, &mut splitter)).collect();
     let found = layout::recognize(&records, given).map_err(|error| {
         let is_table = records.iter().any(|record| record.len() > 1);
         match looks_like_columns(&lines) {
@@ -239,9 +240,9 @@ fn first_lines(text: &mut TextLines) -> Result<FirstLines, FeedError> {
     Ok(FirstLines { lines, too_long })
 }
 
-fn split(line: &[u8], delimiter: u8) -> Record {
+fn split(line: &[u8], splitter: &mut Splitter) -> Record {
     let line = line.strip_prefix(b"#").unwrap_or(line);
-    Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
+    splitter.split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
 /// If the layout for this path has its times in a separate file, returns that file.
@@ -311,7 +312,7 @@ fn glued_header(seen: &[&Seen], index: usize, delimiter: u8) -> Option<String> {
         let digit = cell.iter().position(u8::is_ascii_digit).unwrap_or(0);
         digit > 0 && is_name(&cell[..digit]) && is_time(&cell[digit..])
     };
-    let cells = split(&seen.get(index)?.text, delimiter);
+    let cells = split(&seen.get(index)?.text, &mut Splitter::new(delimiter));
     let glued = cells.iter().find(|cell| is_both(cell)).map(|cell| excerpt(cell));
     glued.filter(|_| is_name(&cells[0]))
 }
