@@ -241,6 +241,7 @@
 //! | `text_lines.rs` | the lines of a text |
 //! | `records.rs` and `cells.rs` | split rows |
 //! | `sniff/mod.rs` | reads the first lines: header, layout |
+//! | `sniff/comments.rs` | tells comments from a header that begins like one |
 //! | `sniff/delimiter.rs` | chooses the delimiter |
 //! | `sniff/unused_columns.rs` | the columns without a role |
 //! | `sniff/suspicion.rs` | what an unused column may hold, by its name |
@@ -267,6 +268,7 @@
 //! | `layout/times.rs` | reads the time of a row from its columns |
 //! | `scan/mod.rs` | reads all rows once, and judges whether they are plausible |
 //! | `scan/readings.rs` | decides how the times are meant: order of day and month, form of the time of day |
+//! | `scan/digit_lengths.rs` | the readings for each length of times of day in digits |
 //! | `scan/reading.rs` | the order and the span of the times in one reading |
 //! | `scan/sessions.rs` | sessions that begin on the evening before their date |
 //! | `scan/named_symbols.rs` | symbols that rows name |
@@ -277,6 +279,7 @@
 //! | `scan/contradictions.rs` | judges whether bars contradict themselves |
 //! | `scan/price_jumps.rs` | prices that differ by a power of ten, or may mean that there is none |
 //! | `scan/thirty_seconds.rs` | prices with a point that may be in 32nds |
+//! | `scan/whole_prices.rs` | great whole prices that may be in smaller units |
 //! | `scan/odd_times.rs` | numbers that may be ids, times far from the one before |
 //! | `scan/repeated_times.rs` | rows that have the time and the symbol of an earlier one |
 //! | `scan/running_total.rs` | sizes that are the volume of the day so far |

@@ -173,8 +173,10 @@ impl TimeParts {
             str::from_utf8(whole).ok()?.parse::<u32>().ok().filter(|number| *number < 10_000)
         };
         let [year, month, day] = self.date;
-        let named_month =
-            || time::month(row.get(month)?.trim_ascii()).and_then(|month| u32::try_from(month).ok());
+        let named_month = || {
+            time::month_in_any_language(row.get(month)?.trim_ascii())
+                .and_then(|month| u32::try_from(month).ok())
+        };
         let (year, month, day) = (number(year), number(month).or_else(named_month), number(day));
         let [hour, minute, second] = self.of_day.map(|column| column.map_or(Some(0), number));
         let date = format!("{:04}-{:02}-{:02}", year?, month?, day?);

@@ -41,6 +41,7 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         running_total(plan),
         price_jump(plan),
         price_in_32nds(plan),
+        great_whole_price(plan),
         zero_price(plan),
         sentinel(plan),
         bars_of_quotes(plan),
@@ -165,7 +166,8 @@ fn ids(plan: &Plan) -> Option<String> {
     let (first, _) = scan.times.span.filter(|_| is_open)?;
     let name = names.get(column).map(String::as_str).unwrap_or_default();
     let is_early = first.as_nanos() < FIRST_RECORDED * 1_000_000_000;
-    let is_id = is_early || IDS.contains(&normal(name.as_bytes()).as_str());
+    let rise_by_one = names.is_empty() && scan.odd_times.rise_by_one();
+    let is_id = is_early || rise_by_one || IDS.contains(&normal(name.as_bytes()).as_str());
     is_id.then(|| {
         let column = if name.is_empty() { column.to_string() } else { format!("`{name}`") };
         format!(
@@ -283,6 +285,17 @@ fn price_in_32nds(plan: &Plan) -> Option<String> {
     Some(format!(
         "no price has decimals above 31, so they may be 32nds: {price} is read as a decimal number (--prices 32nds reads \
          them as 32nds, and --decimal point as decimals)"
+    ))
+}
+
+/// Returns a warning if all prices are whole numbers that may be in smaller units.
+fn great_whole_price(plan: &Plan) -> Option<String> {
+    let Plan { scan, layout, settings, .. } = plan;
+    let is_open = settings.price_scale.is_none() && layout.number_rule == NumberRule::Plain;
+    let price = scan.great_whole_price.filter(|_| is_open)?;
+    Some(format!(
+        "all prices are whole numbers of a million and more, such as {price}, which may be in smaller units (--price-scale 4 \
+         divides them by 10000, and --price-scale 0 leaves them)"
     ))
 }
 

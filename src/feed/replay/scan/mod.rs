@@ -16,6 +16,7 @@ mod repeated_times;
 mod running_total;
 mod sessions;
 mod thirty_seconds;
+mod whole_prices;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use readings::Known;
 use repeated_times::{RepeatedTimes, TimedRow};
 use running_total::RunningTotal;
 use thirty_seconds::ThirtySeconds;
+use whole_prices::WholePrices;
 
 pub use account::Account;
 pub use contradictions::Contradictions;
@@ -73,6 +75,8 @@ pub struct Scan {
     pub price_jump: Option<PriceJump>,
     /// A price with a point that may be in points and 32nds.
     pub price_in_32nds: Option<Price>,
+    /// A price that may be in smaller units, if all prices are great whole numbers.
+    pub great_whole_price: Option<Price>,
     /// Times that may be no times.
     pub odd_times: OddTimes,
     /// The number of rows that have the same time and symbol as the row before.
@@ -116,7 +120,7 @@ pub fn scan(
     let mut account = AccountRows::new(layout, kinds);
     let width = readings.width().max(layout.width_of_symbol()).max(compared.width(layout));
     let width = width.max(account.width());
-    let mut judge = Judge::new(layout, &sniffed.names);
+    let mut judge = Judge::new(layout, sniffed);
     let mut merged = None;
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol.cloned()));
     let (mut rows, mut first_bad) = (0, None);
@@ -186,6 +190,7 @@ pub fn scan(
         sentinel: judge.jumps.sentinel(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
+        great_whole_price: judge.whole_prices.great(),
         odd_times,
         repeated_times: repeated.rows,
         repeated_bars: repeated.bars.count,
@@ -236,20 +241,23 @@ struct Judge {
     jumps: PriceJumps,
     total: RunningTotal,
     thirty_seconds: ThirtySeconds,
+    whole_prices: WholePrices,
     /// Whether the name of the column of sizes means a volume.
     means_volume: bool,
 }
 
 impl Judge {
-    fn new(layout: &Layout, names: &[String]) -> Self {
-        let size = layout.uses().find(|(role, _)| *role == Role::Size).and_then(|(_, size)| names.get(size));
+    fn new(layout: &Layout, sniffed: &Sniffed) -> Self {
+        let size = layout.uses().find(|(role, _)| *role == Role::Size);
+        let size = size.and_then(|(_, size)| sniffed.names.get(size));
         Self {
             rows: JudgedRows::default(),
-            numbers: NumberEvidence::new(layout),
+            numbers: NumberEvidence::new(layout, sniffed.dialect.delimiter),
             contradictions: Contradictions::default(),
             jumps: PriceJumps::default(),
             total: RunningTotal::default(),
             thirty_seconds: ThirtySeconds::default(),
+            whole_prices: WholePrices::default(),
             means_volume: size.is_some_and(|name| means_volume(name)),
         }
     }
@@ -264,6 +272,7 @@ impl Judge {
         for payload in [Some(first), second].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
             self.thirty_seconds.observe(symbol, &payload);
+            self.whole_prices.observe(&payload);
         }
         true
     }

@@ -13,8 +13,9 @@ use crate::feed::printable::excerpt;
 pub struct NumberEvidence {
     /// The columns of prices and sizes.
     columns: Vec<usize>,
-    /// The columns of sizes among them.
-    sizes: Vec<usize>,
+    /// Those among them in which a point may separate thousands: the sizes, or all columns of a file with semicolons
+    /// between cells, as where a comma is the decimal sign, unless a vendor's layout is known.
+    open: Vec<usize>,
     is_fixed_point: bool,
     has_point: bool,
     points: u64,
@@ -23,17 +24,18 @@ pub struct NumberEvidence {
     ambiguous: Option<String>,
     /// A number whose point may be the decimal sign or separate thousands.
     ambiguous_point: Option<String>,
-    /// A size whose point may be the decimal sign or separate thousands.
-    ambiguous_size: Option<String>,
-    /// Whether a size has thousands without a point between them.
+    /// Such a number in one of the columns `open`.
+    ambiguous_open: Option<String>,
+    /// Whether a number in one of the columns `open` has thousands without a point between them.
     has_plain_thousands: bool,
 }
 
 impl NumberEvidence {
-    pub fn new(layout: &Layout) -> Self {
+    pub fn new(layout: &Layout, delimiter: u8) -> Self {
+        let is_open = delimiter == b';' && layout.vendor.is_none();
         Self {
             columns: layout.numbers().collect(),
-            sizes: layout.sizes().collect(),
+            open: if is_open { layout.numbers().collect() } else { layout.sizes().collect() },
             is_fixed_point: layout.number_rule == NumberRule::FixedPoint,
             ..Self::default()
         }
@@ -54,7 +56,8 @@ impl NumberEvidence {
             let has_point = cell.contains(&b'.');
             self.has_point |= has_point;
             if !has_comma && !has_point {
-                self.has_plain_thousands |= cell.len() > 3 && self.sizes.contains(column);
+                self.has_plain_thousands |=
+                    self.open.contains(column) && cell.len() > 3 && cell.iter().all(u8::is_ascii_digit);
                 continue;
             }
             match sign_shown(cell) {
@@ -64,8 +67,8 @@ impl NumberEvidence {
                     self.ambiguous = Some(excerpt(cell));
                 }
                 None if !has_comma && is_number(cell) => {
-                    if self.ambiguous_size.is_none() && self.sizes.contains(column) {
-                        self.ambiguous_size = Some(excerpt(cell));
+                    if self.ambiguous_open.is_none() && self.open.contains(column) {
+                        self.ambiguous_open = Some(excerpt(cell));
                     }
                     self.ambiguous_point.get_or_insert_with(|| excerpt(cell));
                 }
@@ -90,12 +93,13 @@ impl NumberEvidence {
     }
 
     /// Returns a number with a comma that no other number explains. If `decimal`, the assumed decimal sign, is a
-    /// comma, a number with a point is as good. If it is a point, so is a size, unless others have plain thousands.
+    /// comma, a number with a point is as good. If it is a point, so is one in a column where it may
+    /// separate thousands, unless others there have plain thousands.
     pub fn unexplained(self, decimal: DecimalSign) -> Option<String> {
-        // Sizes with three decimals each are as likely to be thousands.
+        // There, numbers with three decimals each are as likely to be thousands.
         let point = match decimal {
             DecimalSign::Comma => self.ambiguous_point,
-            DecimalSign::Point => self.ambiguous_size.filter(|_| !self.has_plain_thousands),
+            DecimalSign::Point => self.ambiguous_open.filter(|_| !self.has_plain_thousands),
         };
         self.ambiguous.or(point).filter(|_| self.points == self.commas)
     }
@@ -149,18 +153,18 @@ mod tests {
         assert_eq!(unexplained(&["1,234;2.5"], DecimalSign::Point), None);
         assert_eq!(unexplained(&["1.234;2"], DecimalSign::Comma).as_deref(), Some("1.234"));
         assert_eq!(unexplained(&["1.234;2"], DecimalSign::Point), None);
-        let unexplained_size = |lines: &[&str]| {
+        let unexplained_open = |lines: &[&str]| {
             let mut evidence = evidence(false, &[]);
-            evidence.sizes = vec![1];
+            evidence.open = vec![1];
             for line in lines {
                 evidence.observe(&Splitter::new(b';').split(line.as_bytes(), usize::MAX));
             }
             evidence.unexplained(DecimalSign::Point)
         };
-        assert_eq!(unexplained_size(&["1.234;12.345"]).as_deref(), Some("12.345"));
-        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;999"]).as_deref(), Some("12.345"));
-        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;1000"]), None);
-        assert_eq!(unexplained_size(&["1.234;12.345", "1.234;0.5"]), None);
-        assert_eq!(unexplained_size(&["1.234;0.345"]), None);
+        assert_eq!(unexplained_open(&["1.234;12.345"]).as_deref(), Some("12.345"));
+        assert_eq!(unexplained_open(&["1.234;12.345", "1.234;999"]).as_deref(), Some("12.345"));
+        assert_eq!(unexplained_open(&["1.234;12.345", "1.234;1000"]), None);
+        assert_eq!(unexplained_open(&["1.234;12.345", "1.234;0.5"]), None);
+        assert_eq!(unexplained_open(&["1.234;0.345"]), None);
     }
 }

@@ -8,12 +8,21 @@ use super::super::time::Stamp;
 /// nanoseconds.
 const FAR: u64 = 3653 * 86_400 * 1_000_000_000;
 
+/// A second, a millisecond, a microsecond and a nanosecond in nanoseconds.
+const UNITS: [i64; 4] = [1_000_000_000, 1_000_000, 1000, 1];
+
+/// After so many rows, numbers that rise by one are more likely ids than times.
+const LEAST_RISES: u64 = 2;
+
 /// Looks at the times of a file from row to row.
 #[derive(Clone, Debug, Default)]
 pub struct OddTimes {
     last: Option<i64>,
     /// Whether the first time is a number of one column that counts from 1970.
     pub are_counts: bool,
+    /// The number of times that rose from the row before by one unit of a count from 1970.
+    rises_by_one: u64,
+    others: u64,
     pub jump: Option<TimeJump>,
 }
 
@@ -31,6 +40,10 @@ impl OddTimes {
     /// Adds the time of a row. `is_new` says whether the row before has another symbol.
     pub fn observe(&mut self, columns: TimeColumns, row: &Cells<'_>, stamp: Stamp, is_new: bool, line: u64) {
         let time = stamp.nanos();
+        if let Some(before) = self.last {
+            let is_one = UNITS.contains(&time.saturating_sub(before));
+            *(if is_one { &mut self.rises_by_one } else { &mut self.others }) += 1;
+        }
         match self.last {
             None => self.are_counts = is_count(columns, row, stamp),
             Some(before) if !is_new && self.jump.is_none() && time.abs_diff(before) > FAR => {
@@ -39,6 +52,11 @@ impl OddTimes {
             Some(_) => {}
         }
         self.last = Some(time);
+    }
+
+    /// Returns whether the times rise by one from row to row, as ids do.
+    pub const fn rise_by_one(&self) -> bool {
+        self.are_counts && self.rises_by_one >= LEAST_RISES && self.others == 0
     }
 }
 
@@ -75,6 +93,17 @@ mod tests {
         ] {
             assert_eq!(observed(&[cell]).are_counts, is_count, "{cell}");
         }
+    }
+
+    #[test]
+    fn counts_may_rise_by_one() {
+        let rise = |cells: &[&str]| observed(cells).rise_by_one();
+
+        assert!(rise(&["1704292200", "1704292201", "1704292202"]));
+        assert!(rise(&["1704292200123", "1704292200124", "1704292200125"]));
+        assert!(!rise(&["1704292200", "1704292201"]));
+        assert!(!rise(&["1704292200", "1704292201", "1704292203"]));
+        assert!(!rise(&["2024-01-03T14:30:00Z", "2024-01-03T14:30:01Z", "2024-01-03T14:30:02Z"]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::date_order::DateOrder;
 use super::digits::{digits, number};
-use super::month::{is_weekday, month};
+use super::month::{is_weekday, month_in_any_language};
 
 /// The years whose times, counted in nanoseconds since 1970, fit into 64 bits.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;
@@ -154,7 +154,7 @@ fn month_name_first(text: &[u8]) -> Option<(Date, &[u8])> {
 
 fn month_name(text: &[u8]) -> Option<(i64, &[u8])> {
     let name = word(text);
-    month(name).map(|month| (month, &text[name.len()..]))
+    month_in_any_language(name).map(|month| (month, &text[name.len()..]))
 }
 
 /// Returns the letters at the beginning of a text, including non-ASCII letters.
@@ -163,10 +163,12 @@ fn word(text: &[u8]) -> &[u8] {
     &text[..len]
 }
 
-/// Skips the blanks and signs that separate the name of a month from the rest of a date.
+/// Skips the blanks and signs that separate the name of a month from the rest of a date, and the word between both in
+/// Spanish and Portuguese: `3 de enero de 2024`.
 fn between(text: &[u8]) -> &[u8] {
     let signs = text.iter().take_while(|byte| matches!(byte, b' ' | b'-' | b'/' | b'.' | b','));
-    &text[signs.count()..]
+    let text = &text[signs.count()..];
+    text.strip_prefix(b"de ").unwrap_or(text)
 }
 
 fn is_sign(byte: u8) -> bool {
@@ -280,6 +282,9 @@ mod tests {
             "2024年1月3日",
             "3. Jan 2024",
             "3. Januar 2024",
+            "3 janv. 2024",
+            "3 de enero de 2024",
+            "3 января 2024",
             "3 sty 2024",
         ] {
             assert_eq!(day(cell, Ymd), "2024-01-03", "{cell}");

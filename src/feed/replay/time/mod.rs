@@ -19,7 +19,7 @@ use digits::{digits, number, part_of};
 use stamp::SECOND;
 
 pub use date_order::DateOrder;
-pub use month::month;
+pub use month::{month, month_in_any_language};
 pub use notation::{DigitNotation, MidnightUnit};
 pub use stamp::Stamp;
 pub use time_of_day::offset;

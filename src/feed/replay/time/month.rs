@@ -1,5 +1,31 @@
 //! Parses the names of months and weekdays.
 
+/// The names of the months in French, Spanish, Italian, Portuguese, Dutch, Polish, Turkish and Russian, as far as
+/// [`month`] does not know them: first whole, then abbreviated.
+const IN_OTHER_LANGUAGES: [&str; 12] = [
+    "janvier enero gennaio janeiro januari stycznia ocak января январь janv ene gen oca янв",
+    "février fevrier febrero febbraio fevereiro februari lutego şubat subat февраля февраль févr fév fevr fev şub фев февр",
+    "mars marzo março maart marca mart марта март mrt мар",
+    "avril abril aprile kwietnia nisan апреля апрель avr abr nis апр",
+    "mayo maggio maio mei maja mayıs mayis мая май mag",
+    "juin junio giugno junho czerwca haziran июня июнь giu haz июн",
+    "juillet julio luglio julho lipca temmuz июля июль juil lug tem июл",
+    "août aout agosto augustus sierpnia ağustos agustos августа август ago ağu авг",
+    "septembre septiembre settembre setembro września eylül eylul сентября сентябрь set sett eyl сен сент",
+    "octobre octubre ottobre outubro października ekim октября октябрь ott out eki окт",
+    "novembre noviembre novembro listopada kasım kasim ноября ноябрь kas ноя нояб",
+    "décembre decembre diciembre dicembre dezembro grudnia aralık aralik декабря декабрь déc dic ara дек",
+];
+
+/// Returns the number of the month with a given name, in the languages that [`month`] knows and in others.
+pub fn month_in_any_language(name: &[u8]) -> Option<i64> {
+    month(name).or_else(|| {
+        let name = std::str::from_utf8(name).ok()?.to_lowercase();
+        let is_named = |names: &&str| names.split(' ').any(|known| known == name);
+        (1..).zip(&IN_OTHER_LANGUAGES).find(|(_, names)| is_named(names)).map(|(number, _)| number)
+    })
+}
+
 /// Returns the number of the month with a given name, from 1 to 12. English and German names may be full or
 /// abbreviated. Polish names must be abbreviated. The letters may be in upper or lower case.
 pub fn month(name: &[u8]) -> Option<i64> {
@@ -83,6 +109,32 @@ mod tests {
         for name in ["", "J", "Ja", "Janu", "Marc", "Maya", "Mon", "Q1", "일", "pa\u{17e}"] {
             assert_eq!(month(name.as_bytes()), None, "{name}");
         }
+    }
+
+    #[test]
+    fn months_are_known_in_other_languages() {
+        for (names, number) in [
+            ("Jan janv ENERO января", 1),
+            ("févr FÉVRIER Şub фев", 2),
+            ("mars марта", 3),
+            ("avr abril Nisan", 4),
+            ("mai mayo МАЯ", 5),
+            ("juin giu июн", 6),
+            ("juil lug июля", 7),
+            ("août ago авг", 8),
+            ("sept set Eyl сент", 9),
+            ("oct out октября", 10),
+            ("nov kas ноя", 11),
+            ("déc dic Ara дек", 12),
+        ] {
+            for name in names.split(' ') {
+                assert_eq!(month_in_any_language(name.as_bytes()), Some(number), "{name}");
+            }
+        }
+        for name in ["", "x", "enerO1", "g", "pa\u{17e}"] {
+            assert_eq!(month_in_any_language(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(month(b"SET"), None);
     }
 
     #[test]
