@@ -288,6 +288,7 @@
 //! | `plan/warnings.rs` | what was assumed of a file |
 //! | `row/mod.rs` | makes events from a row |
 //! | `row/joined_symbol.rs` | joins the cells that name an instrument |
+//! | `row/recent_symbols.rs` | remembers the symbols of recent rows |
 //! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |

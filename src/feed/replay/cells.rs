@@ -37,15 +37,16 @@ impl Splitter {
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         let mut count = 0;
-        for end in memchr::memchr2_iter(self.delimiter, b'"', line) {
-            if count == most {
-                return Cells { text: line, ends: &self.ends[..count], gap: 1 };
-            }
-            if line[end] == b'"' {
+        for (end, byte) in line.iter().enumerate() {
+            if *byte == self.delimiter {
+                if count == most {
+                    return Cells { text: line, ends: &self.ends[..count], gap: 1 };
+                }
+                self.ends[count] = end;
+                count += 1;
+            } else if *byte == b'"' {
                 return self.split_quoted(line, most);
             }
-            self.ends[count] = end;
-            count += 1;
         }
         if count < most {
             self.ends[count] = line.len();

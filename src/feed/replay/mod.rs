@@ -163,7 +163,7 @@ impl Replay {
     #[must_use]
     pub fn symbols(&self) -> Option<HashSet<Symbol>> {
         match &self.symbols {
-            NamedSymbols::Few(symbols) => Some(symbols.clone()),
+            NamedSymbols::Few(symbols) => Some(symbols.iter().cloned().collect()),
             NamedSymbols::TooMany => None,
         }
     }

@@ -84,8 +84,8 @@ impl Rows {
 
     /// Returns the next event; `None` at the end of the text.
     pub fn next(&mut self) -> Result<Option<Event>, FeedError> {
-        if let Some(second) = self.second_event.take() {
-            return Ok(Some(second));
+        if self.second_event.is_some() {
+            return Ok(self.second_event.take());
         }
         loop {
             let Some(read) = self.next_row()? else {
@@ -93,10 +93,12 @@ impl Rows {
                 return Ok(None);
             };
             match read {
-                Ok(Row { time, symbol, payload, second_payload }) => {
-                    let event = |symbol, payload: Payload| Event { symbol, time, payload };
-                    self.second_event = second_payload.map(|payload| event(symbol.clone(), payload));
-                    return Ok(Some(event(symbol, payload)));
+                Ok(Row { time, symbol, payload, second }) => {
+                    if let Some(trade) = second {
+                        let payload = Payload::Trade(trade);
+                        self.second_event = Some(Event { symbol: symbol.clone(), time, payload });
+                    }
+                    return Ok(Some(Event { symbol, time, payload }));
                 }
                 Err(row) if self.is_strict && row.reason != Reason::Filtered => {
                     let RejectedRow { reason, found } = row;

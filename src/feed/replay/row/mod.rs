@@ -1,6 +1,7 @@
 //! Converts a row of a file to one or two events.
 
 mod joined_symbol;
+mod recent_symbols;
 
 use std::sync::Arc;
 
@@ -13,14 +14,16 @@ use super::reason::{Reason, RejectedRow};
 use super::zone::Zones;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
 use joined_symbol::InstrumentCells;
+use recent_symbols::RecentSymbols;
 
-/// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
+/// A parsed row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub time: Time,
     pub symbol: Symbol,
     pub payload: Payload,
-    pub second_payload: Option<Payload>,
+    /// The trade of a row that has a trade beside its quote.
+    pub second: Option<Trade>,
 }
 
 /// Parses the rows of a file, one after the other.
@@ -36,9 +39,8 @@ pub struct RowReader {
 pub enum SymbolReader {
     /// All rows have the symbol of the file.
     OfFile(Symbol),
-    /// A column holds the symbol of each row. The symbol of the previous row is cached, because the next row
-    /// often has the same symbol.
-    Column(Option<Symbol>),
+    /// A column holds the symbol of each row.
+    Column(RecentSymbols),
 }
 
 impl RowReader {
@@ -70,8 +72,8 @@ impl RowReader {
             return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
         }
         let (time, symbol) = (time?, symbol?);
-        let (payload, second_payload) = layout.payload(row)?;
-        Ok(Row { time, symbol, payload, second_payload })
+        let (payload, second) = layout.payload(row)?;
+        Ok(Row { time, symbol, payload, second })
     }
 }
 
@@ -79,7 +81,7 @@ impl From<Option<Symbol>> for SymbolReader {
     /// Creates a reader for a file whose rows all have the given symbol. `None` means that a column has the
     /// symbol of each row.
     fn from(symbol: Option<Symbol>) -> Self {
-        symbol.map_or(Self::Column(None), Self::OfFile)
+        symbol.map_or_else(|| Self::Column(RecentSymbols::new()), Self::OfFile)
     }
 }
 
@@ -103,13 +105,9 @@ impl SymbolReader {
             };
             return symbol(cells.joined(layout.times.date_order).as_deref().map_or(name, str::as_bytes));
         }
-        let last = match self {
-            Self::OfFile(symbol) => return Ok(symbol.clone()),
-            Self::Column(last) => last,
-        };
-        match (cell(columns.name), last) {
-            (name, Some(last)) if last.as_str().as_bytes() == name => Ok(last.clone()),
-            (name, last) => Ok(last.insert(symbol(name)?).clone()),
+        match self {
+            Self::OfFile(symbol) => Ok(symbol.clone()),
+            Self::Column(recent) => recent.get(cell(columns.name), symbol),
         }
     }
 }
@@ -136,8 +134,8 @@ impl Layout {
         row.get(column).is_some_and(|cell| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes()))
     }
 
-    /// Parses the prices and sizes of a row. Returns a bar, a quote, a trade, or both a quote and a trade.
-    pub fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
+    /// Parses the prices and sizes of a row. Returns a bar, a quote or a trade, and the trade beside a quote.
+    pub fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Trade>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
                 let bar = Bar {
@@ -165,12 +163,12 @@ impl Layout {
                     None
                 };
                 let trade = match self.price(row, *price)? {
-                    Some(price) => Some(Payload::Trade(Trade { price, size: self.traded(row, *size)? })),
+                    Some(price) => Some(Trade { price, size: self.traded(row, *size)? }),
                     None => None,
                 };
                 match (quote, trade) {
                     (Some(quote), trade) => Ok((quote, trade)),
-                    (None, Some(trade)) => Ok((trade, None)),
+                    (None, Some(trade)) => Ok((Payload::Trade(trade), None)),
                     (None, None) => Err(missing()),
                 }
             }
@@ -310,15 +308,11 @@ mod tests {
         let trade = read(TICKS, "1704292200,A,1.50,7,,,,").unwrap();
         let quote = read(TICKS, "1704292200,A,,,1.4,100,,").unwrap();
 
-        assert!(matches!(trade, Row { payload: Payload::Trade(_), second_payload: None, .. }), "{trade:?}");
+        assert!(matches!(trade, Row { payload: Payload::Trade(_), second: None, .. }), "{trade:?}");
         assert!(
             matches!(
                 quote,
-                Row {
-                    payload: Payload::Quote(Quote { bid: Some(_), ask: None, .. }),
-                    second_payload: None,
-                    ..
-                }
+                Row { payload: Payload::Quote(Quote { bid: Some(_), ask: None, .. }), second: None, .. }
             ),
             "{quote:?}"
         );
@@ -328,10 +322,7 @@ mod tests {
     fn a_row_with_a_price_and_a_bid_becomes_the_quote_and_then_the_trade() {
         let row = read(TICKS, "1704292200,A,1.5,7,1.4,100,1.6,200").unwrap();
 
-        assert!(
-            matches!(row, Row { payload: Payload::Quote(_), second_payload: Some(Payload::Trade(_)), .. }),
-            "{row:?}"
-        );
+        assert!(matches!(row, Row { payload: Payload::Quote(_), second: Some(_), .. }), "{row:?}");
     }
 
     #[test]

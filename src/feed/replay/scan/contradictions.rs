@@ -2,7 +2,7 @@
 //! order.
 
 use super::super::reason::{Reason, RejectedRow};
-use crate::market::{Bar, Payload};
+use crate::market::{Bar, Payload, Trade};
 
 /// A file is refused if at least one in this many judged bars contradicts itself.
 const ONE_IN: u64 = 10;
@@ -20,7 +20,7 @@ pub struct Contradictions {
 
 impl Contradictions {
     /// Counts a judged row. `line` is its line number.
-    pub fn observe(&mut self, payload: &Result<(Payload, Option<Payload>), RejectedRow>, line: u64) {
+    pub fn observe(&mut self, payload: &Result<(Payload, Option<Trade>), RejectedRow>, line: u64) {
         match payload {
             Ok((Payload::Bar(bar), _)) => self.bars += u64::from(!is_flat(bar)),
             Err(row) if row.reason == Reason::Implausible => {

@@ -30,7 +30,7 @@ use super::row::SymbolReader;
 use super::settings::Settings;
 use super::sniff::{KindColumn, Sniffed, means_volume};
 use crate::feed::error::FeedError;
-use crate::market::{Price, Symbol};
+use crate::market::{Payload, Price, Symbol};
 use account::AccountRows;
 use digit_lengths::DigitLengths;
 use judged_rows::JudgedRows;
@@ -269,7 +269,7 @@ impl Judge {
         self.contradictions.observe(&payload, line);
         let Ok((first, second)) = payload else { return false };
         self.jumps.observe(symbol, &first, line);
-        for payload in [Some(first), second].into_iter().flatten() {
+        for payload in [Some(first), second.map(Payload::Trade)].into_iter().flatten() {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
             self.thirty_seconds.observe(symbol, &payload);
             self.whole_prices.observe(&payload);

@@ -1,6 +1,6 @@
 //! Collects the symbols in the rows of a file before the first event is published.
 
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt};
 
 use crate::market::Symbol;
 

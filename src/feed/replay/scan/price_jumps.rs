@@ -1,8 +1,7 @@
 //! Finds prices of one symbol that differ by a power of ten from row to row: some of them may be in another
 //! unit, or may lack their decimal sign.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 

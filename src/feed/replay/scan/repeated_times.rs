@@ -1,7 +1,7 @@
 //! Counts rows that have the time and the symbol of the row before, and bars that have those of any earlier bar: a file
 //! may have one instrument or one exchange after the other.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::super::layout::{Layout, Values};
 use crate::market::{Symbol, Time};

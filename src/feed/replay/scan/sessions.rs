@@ -3,7 +3,7 @@
 //! For each symbol, the times of day of a date then fall once, at midnight. All dates of all symbols together must
 //! allow one hour from which on times are of the evening before.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use crate::market::Symbol;
 
