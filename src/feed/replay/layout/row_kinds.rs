@@ -7,16 +7,7 @@ use super::role::normal;
 /// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
 /// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
 /// as a trade.
-pub fn only_trades(
-    rows: &[Record],
-    names: &[String],
-) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
-    // Bids are not searched for, because `b` may mean a buyer.
-    const ASKS: [&str; 7] = ["ask", "asks", "a", "bestask", "quoteask", "askquote", "offer"];
-    const CHANGES: [&str; 8] =
-        ["l2update", "depthupdate", "bookchange", "bookupdate", "booksnapshot", "delta", "l2", "orderbook"];
-    const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
-    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side", "kind"];
+pub fn only_trades(rows: &[Record], names: &[String]) -> Result<Option<Only>, LayoutError> {
     if rows.len() > 1 && (0..names.len()).any(|column| are_values_of_bars(rows, column)) {
         return Err(LayoutError::Unfit("a table", "the prices of each bar in rows of their own"));
     }
@@ -27,23 +18,54 @@ pub fn only_trades(
     if has_book_levels(rows, names) {
         return Err(LayoutError::Unfit("a table", "levels of an order book, one a row"));
     }
-    let by_name = names.iter().position(|name| kinds.contains(&name.as_str()));
-    let Some(column) = by_name.or_else(|| sides(rows, names)) else { return Ok(None) };
-    let holds = |is: &dyn Fn(&str) -> bool| {
-        rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
-    };
-    if holds(&|cell| CHANGES.contains(&normal(cell.as_bytes()).as_str()))
-        && !holds(&|cell| TRADES.contains(&cell))
-    {
-        return Err(LayoutError::Unfit("a table", "changes of an order book"));
+    let is_kind = |column: &usize| is_among(KINDS, &names[*column]);
+    for column in (0..names.len()).filter(is_kind).chain(sides(rows, names)) {
+        let only = trades_in(column, rows, names)?;
+        if only.is_some() {
+            return Ok(only);
+        }
     }
-    if !holds(&|cell| ASKS.contains(&normal(cell.as_bytes()).as_str())) {
-        return Ok(None);
+    Ok(None)
+}
+
+/// The column whose value marks each row, and the values that mark a trade.
+type Only = (usize, &'static [&'static str]);
+
+/// Normalized names of columns that may say of which kind each row is.
+const KINDS: &str = "type ticktype eventtype event recordtype record side kind action updateaction mdupdateaction msgtype \
+    messagetype tradetype";
+
+/// Returns the values in a column of kinds that mark a trade, if other rows are none.
+fn trades_in(column: usize, rows: &[Record], names: &[String]) -> Result<Option<Only>, LayoutError> {
+    // Bids are not searched for, because `b` may mean a buyer.
+    const ASKS: &str = "ask asks a bestask quoteask askquote offer";
+    const CHANGES: &str = "l2update depthupdate bookchange bookupdate booksnapshot delta l2 orderbook add addorder insert \
+        modify delete deleteorder remove replace";
+    // Actions on an order: to add, modify, cancel and delete it, and in FIX to change and delete it.
+    const ACTIONS: &str = "a m c d 1 2";
+    const NO_TRADES: &str = "quote quotes q order indicative indication theoretical test";
+    const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
+    let cells = || rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim_ascii());
+    let holds = |known: &str| cells().any(|cell| is_among(known, &normal(cell)));
+    let only =
+        cells().any(|cell| TRADES.iter().any(|trade| trade.as_bytes() == cell)).then_some((column, TRADES));
+    let is_action = names[column].ends_with("action");
+    if holds(CHANGES) || is_action && holds(ACTIONS) {
+        return only.map(Some).ok_or(LayoutError::Unfit("a table", "changes of an order book"));
     }
-    if holds(&|cell| TRADES.contains(&cell)) {
-        return Ok(Some((column, TRADES)));
+    if holds(ASKS) {
+        return only.map(Some).ok_or(LayoutError::Unfit("quotes", "one side of the book a row"));
     }
-    Err(LayoutError::Unfit("quotes", "one side of the book a row"))
+    // <https://interactivebrokers.github.io/tws-api/tick_types.html>
+    if names[column] == "ticktype" && holds("1 2 4") && holds("0 1 2 3 5") {
+        return Err(LayoutError::Unfit("a table", "ticks of several types, each a number"));
+    }
+    let has_quotes = names.iter().any(|name| name.contains("bid") || name.contains("ask"));
+    Ok(only.filter(|_| !has_quotes && holds(NO_TRADES)))
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Returns whether a column says of each row which price of a bar it has.
@@ -62,7 +84,7 @@ fn sides(rows: &[Record], names: &[String]) -> Option<usize> {
     (0..names.len()).filter(|_| !rows.is_empty()).find(are_sides)
 }
 
-/// Returns whether each row is a level of one side of an order book.
+/// Returns whether each row is a level of an order book: of one side of it, or of both.
 fn has_book_levels(rows: &[Record], names: &[String]) -> bool {
     const LEVELS: [&str; 7] = ["level", "lvl", "depth", "pricelevel", "booklevel", "position", "pos"];
     let has_side = names.iter().any(|name| ["side", "bidask", "bookside"].contains(&name.as_str()));
@@ -73,5 +95,21 @@ fn has_book_levels(rows: &[Record], names: &[String]) -> bool {
         cells.clone().all(is_level) && cells.any(|cell| cell != first)
     };
     let is_one = |column: usize| LEVELS.contains(&names[column].as_str()) && are_levels(column);
+    let is_quote = |side: &str| names.iter().any(|name| name.contains(side));
+    let are_quotes = is_quote("bid") && (is_quote("ask") || is_quote("offer"));
     has_side && (0..names.len()).any(is_one)
+        || are_quotes && (0..names.len()).any(|column| are_cycles(rows, column))
+}
+
+/// Returns whether a column counts from 0 or 1 to the same number again and again, as the levels of a book do.
+fn are_cycles(rows: &[Record], column: usize) -> bool {
+    let number = |row: &Record| str::from_utf8(row.get(column)?.trim_ascii()).ok()?.parse::<u32>().ok();
+    let Some(numbers) = rows.iter().map(number).collect::<Option<Vec<u32>>>() else { return false };
+    let Some(length) = numbers.iter().skip(1).position(|next| *next == numbers[0]) else { return false };
+    let is_of_cycle =
+        |(row, number): (usize, &u32)| *number as usize == numbers[0] as usize + row % (length + 1);
+    numbers[0] <= 1
+        && length > 0
+        && numbers.len() > 2 * (length + 1)
+        && numbers.iter().enumerate().all(is_of_cycle)
 }

@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(found("status", &["FILLED", "NEW"]), Some(Account::UnfilledOrders));
         assert_eq!(found("event", &["NEW", "x"]), None);
         assert_eq!(found("event", &["cancel", "x"]), Some(Account::UnfilledOrders));
-        assert_eq!(found("what", &["CANCELLED", "x"]), None);
+        assert_eq!(found("what", &["CANCELLED", "x"]), Some(Account::Cancelled));
         assert_eq!(found("status", &["open", "closed"]), None);
     }
 

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use super::super::cells::Cells;
 use super::super::layout::{Layout, Values, normal};
-use super::super::sniff::{Suspicion, UnusedColumn};
+use super::super::sniff::{Suspicion, UnusedColumn, Words};
 use crate::feed::printable::excerpt;
 use crate::market::Symbol;
 
@@ -47,7 +47,7 @@ impl MergedInstruments {
             );
             // The month of a time is the same in all rows of this time, so another one is a contract's.
             let is_month = ["month", "contractmonth"].contains(&normal(column.name.as_bytes()).as_str());
-            is_named || is_month || are_all_words && column.holds_words && !column.example.is_empty()
+            is_named || is_month || are_all_words && column.words != Words::None && !column.example.is_empty()
         };
         let columns = unused.iter().filter(is_compared).cloned().collect();
         Self { columns, first_rows: HashMap::new() }

@@ -22,7 +22,8 @@ const NAMES: [&str; 10] =
     ["name", "company", "security", "issuer", "instrument", "title", "sector", "industry", "fund", "product"];
 
 /// Normalized names of columns with the state of an order.
-const STATES: [&str; 10] = [
+const STATES: [&str; 11] = [
+    "exectype",
     "action",
     "event",
     "status",
@@ -36,17 +37,16 @@ const STATES: [&str; 10] = [
 ];
 
 /// Normalized names of columns that mark cancelled trades, with a flag in each row.
-const CANCELS: [&str; 9] = [
-    "cancel",
-    "cancelled",
-    "canceled",
-    "iscancel",
-    "iscancelled",
-    "iscanceled",
-    "tradecancelled",
-    "void",
-    "busted",
-];
+const CANCELS: &str = "cxl bust busted deleted isdeleted reversal reversed";
+
+/// Parts of such names.
+const PARTS_OF_CANCELS: [&str; 4] = ["cancel", "void", "storn", "撤"];
+
+/// The beginnings of words that mark a cancelled trade, in a column of any name.
+const CANCELLED: [&str; 5] = ["canc", "storn", "busted", "void", "broken"];
+
+/// The largest number of bytes of such a word and what stands beside it.
+const SHORT: usize = 20;
 
 /// Normalized names of columns with the correction of a trade in the files of NYSE TAQ.
 const CORRECTIONS: [&str; 6] =
@@ -69,7 +69,7 @@ const FILLED: [&str; 8] = [
 ];
 
 /// Normalized cells of a flag that is set.
-const SET: [&str; 6] = ["y", "yes", "true", "t", "1", "x"];
+const SET: [&str; 8] = ["y", "yes", "true", "t", "1", "x", "c", "ja"];
 
 /// The beginnings of states in which an order gives no trade.
 const UNFILLED: [&str; 4] = ["cancel", "reject", "expire", "unfilled"];
@@ -171,6 +171,7 @@ impl KindColumn {
         let says_more = self.is_of_bars && !words.clone().all(is_known);
         match () {
             () if says_more => Kind::Other,
+            () if !self.is_of_bars && is_cancelled(&text) => Kind::Cancelled,
             () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
             () if has(TRADES) => Kind::Trade,
             () if has(PAYMENTS) => Kind::Payment,
@@ -180,6 +181,13 @@ impl KindColumn {
     }
 }
 
+/// Returns whether a column's normalized name means that trades were cancelled.
+fn is_cancel(name: &str) -> bool {
+    // A name in the plural counts cancelled trades.
+    let is_part = || PARTS_OF_CANCELS.iter().any(|part| name.contains(part));
+    is_among(CANCELS, name) || !name.ends_with('s') && is_part()
+}
+
 impl Meaning {
     /// Returns what a column's normalized name says.
     fn of(name: String, is_of_bars: bool) -> Self {
@@ -187,12 +195,18 @@ impl Meaning {
         match () {
             () if is_among(&STATES) => Self::State(name),
             () if is_of_bars => Self::Unknown,
-            () if is_among(&CANCELS) => Self::Cancelled,
+            () if is_cancel(&name) => Self::Cancelled,
             () if is_among(&CORRECTIONS) => Self::Correction,
             () if is_among(&FILLED) => Self::Filled,
             () => Self::Unknown,
         }
     }
+}
+
+/// Returns whether a cell in lower case says that a trade was cancelled.
+fn is_cancelled(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    text.len() <= SHORT && words.any(|word| CANCELLED.iter().any(|start| word.starts_with(start)))
 }
 
 fn is_among(words: &str, word: &str) -> bool {

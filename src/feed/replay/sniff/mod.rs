@@ -27,7 +27,7 @@ use comments::without_comments;
 
 pub use kind_column::{Kind, KindColumn};
 pub use suspicion::{Suspicion, means_volume, names_a_zone};
-pub use unused_columns::{UnusedColumn, column_name, unused_columns};
+pub use unused_columns::{UnusedColumn, Words, column_name, unused_columns};
 
 /// The largest number of lines that are read to recognize the layout. Blank lines do not count toward this
 /// number.

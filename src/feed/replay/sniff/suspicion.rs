@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::super::layout::{Layout, Role, Values, normal};
-use super::unused_columns::UnusedColumn;
+use super::unused_columns::{UnusedColumn, Words};
 
 /// Normalized names of columns that name an instrument.
 const INSTRUMENTS: &str = "symroot scrip scripname scripcode script base basecurrency baseasset tickers issue commodity crypto company indexname ticker tickerid tic asset assetid assetname contract contractid contractname secid isin cusip \
@@ -20,6 +20,15 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
 
 /// Normalized names of columns that tell apart kinds of one instrument, such as the spot and a future, if they vary.
 const KINDS: &str = "contracttype markettype producttype instrumentclass assetclass segment settlementtype";
+
+/// Parts of normalized names of columns whose words vary from trade to trade and from quote to quote of one instrument.
+const OF_ROWS: &str = "side direction aggressor taker maker buy sell exch venue mic market source provider feed tape cond flag \
+    qualifier liquidity type tick trend color state status session phase note comment remark user account broker reason event \
+    action kind order strategy signal id";
+
+/// Words of a side or a flag.
+const WORDS_OF_ROWS: &str =
+    "buy sell bid ask up down true false yes no maker taker long short open close na nan null none";
 
 /// Parts of normalized names that mean a size.
 const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
@@ -49,6 +58,8 @@ pub enum Suspicion {
     Instrument,
     /// The expiry, the strike or another property that tells the contracts of one instrument apart.
     Contract,
+    /// Words that may tell instruments or kinds of rows apart.
+    Kind,
     /// A size. The role is the one that the layout lacks.
     Size(Role),
     /// A part of the volume, such as the volume of buyers. The role is the one that the layout lacks.
@@ -67,7 +78,10 @@ impl Suspicion {
         let name = normal(column.name.as_bytes());
         let is_among = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
         // A month in words is one of a contract. A month in numbers may be a part of the date.
-        if is_among(CONTRACTS) || is_among(KINDS) && column.varies || name == "month" && column.holds_words {
+        if is_among(CONTRACTS)
+            || is_among(KINDS) && column.varies
+            || name == "month" && column.words != Words::None
+        {
             return Some(Self::Contract);
         }
         if is_among(ZONES) || is_zone(&words(&column.name)) {
@@ -80,6 +94,9 @@ impl Suspicion {
         // A longer number is a whole time.
         if column.example.len() < 10 && words(&column.name).iter().any(is_fraction) {
             return Some(Self::PartOfTime);
+        }
+        if !layout.has_name_column() && has_kinds_of_ticks(column, layout) {
+            return Some(Self::Kind);
         }
         let missing = missing_size(&layout.values);
         let size = missing.filter(|_| is_size(&name) || words(&column.name).iter().any(|word| word == "vol"));
@@ -100,6 +117,7 @@ impl Suspicion {
         let (what, flag) = match self {
             Self::Instrument => ("name the instrument".to_owned(), map(Role::Symbol)),
             Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
+            Self::Kind => ("tell instruments or kinds of rows apart".to_owned(), map(Role::Symbol)),
             Self::Size(role) => ("hold sizes or their running total".to_owned(), map(role)),
             Self::PartOfSize(role) => {
                 ("hold a part of the volume".to_owned(), format!("{}, which reads it alone", map(role)))
@@ -114,6 +132,19 @@ impl Suspicion {
         write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
         text
     }
+}
+
+/// Returns whether a column of a few words may tell instruments or kinds of trades and quotes apart. In the layout of a
+/// vendor, it does not.
+fn has_kinds_of_ticks(column: &UnusedColumn, layout: &Layout) -> bool {
+    let has_part = |parts: &str, text: &str| parts.split_ascii_whitespace().any(|part| text.contains(part));
+    let is_of_rows = || has_part(OF_ROWS, &normal(column.name.as_bytes()));
+    let is_word_of_rows = || {
+        let example = normal(column.example.as_bytes());
+        WORDS_OF_ROWS.split_ascii_whitespace().any(|word| word == example)
+    };
+    let are_ticks = layout.vendor.is_none() && matches!(layout.values, Values::Ticks { .. });
+    column.words == Words::Few && are_ticks && !is_of_rows() && !is_word_of_rows()
 }
 
 /// Returns whether the name of a column means the volume of a day or of a bar, rather than the size of a trade.
@@ -244,7 +275,7 @@ mod tests {
             index: 3,
             name: name.to_owned(),
             example: example.to_owned(),
-            holds_words,
+            words: if holds_words { Words::Any } else { Words::None },
             tells_prices_apart: false,
             varies: false,
         }
@@ -321,6 +352,28 @@ mod tests {
 
         assert_eq!(suspicion("170429220"), Some(Suspicion::PartOfTime));
         assert_eq!(suspicion("1704292200"), None);
+    }
+
+    #[test]
+    fn a_few_words_may_tell_instruments_apart_in_trades_without_a_symbol() {
+        let suspicion = |header: &str, name: &str, example: &str, words: Words| {
+            let row = header
+                .replace("symbol", "A")
+                .replace("time", "1704292200")
+                .replace("price", "5")
+                .replace("close", "5");
+            let lines = [header, &row].map(|line| line.split(',').map(Into::into).collect());
+            let layout =
+                layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+            Suspicion::of(&UnusedColumn { words, ..column(name, example, true) }, &[], &layout)
+        };
+
+        assert_eq!(suspicion("time,price", "grade", "Brent", Words::Few), Some(Suspicion::Kind));
+        assert_eq!(suspicion("time,price", "grade", "Brent", Words::Any), None);
+        assert_eq!(suspicion("time,price", "taker_side", "Brent", Words::Few), None);
+        assert_eq!(suspicion("time,price", "grade", "BUY", Words::Few), None);
+        assert_eq!(suspicion("time,close", "grade", "Brent", Words::Few), None);
+        assert_eq!(suspicion("time,symbol,price", "grade", "Brent", Words::Few), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The columns of a file that no role uses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rust_decimal::Decimal;
 
@@ -17,12 +17,22 @@ pub struct UnusedColumn {
     pub name: String,
     /// The first value of the column; empty if the first rows of the file have no value in the column.
     pub example: String,
-    /// Whether the first rows have words or codes in the column, i.e. no numbers and no times.
-    pub holds_words: bool,
+    /// The words or codes in the column.
+    pub words: Words,
     /// Whether the first rows have several values in the column.
     pub varies: bool,
     /// Whether the first rows with one word in the column have far higher prices than those with another word.
     pub tells_prices_apart: bool,
+}
+
+/// The words or codes that the first rows have in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// The column has a number or a time.
+    None,
+    Any,
+    /// A few words of several letters occur again and again.
+    Few,
 }
 
 /// A column of words may hold instruments if prices differ by word. The prices of one word must then be at least
@@ -54,18 +64,23 @@ pub fn unused_columns(layout: &Layout, names: &[String], rows: &[Record]) -> Vec
         let first = values.clone().next();
         let varies = values.clone().any(|value| Some(value) != first);
         let example = values.next().map(excerpt).unwrap_or_default();
+        let words = match holds_words {
+            false => Words::None,
+            true if are_few(values.clone()) => Words::Few,
+            true => Words::Any,
+        };
         let tells_prices_apart = holds_words && tells_prices_apart(layout, rows, index);
-        UnusedColumn {
-            index,
-            name: column_name(names, index),
-            holds_words,
-            varies,
-            tells_prices_apart,
-            example,
-        }
+        UnusedColumn { index, name: column_name(names, index), words, varies, tells_prices_apart, example }
     });
     let has_a_name = |index: usize| names.get(index).is_some_and(|name| !name.is_empty());
     unused.filter(|column| has_a_name(column.index) || !column.example.is_empty()).collect()
+}
+
+/// Returns whether words of several letters repeat: there are two or more, and each occurs three times on average.
+fn are_few<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    let distinct: HashSet<&[u8]> = words.clone().collect();
+    let are_long = distinct.iter().all(|word| word.len() > 1);
+    are_long && distinct.len() > 1 && words.count() >= 3 * distinct.len()
 }
 
 /// Returns whether the prices of two words in a column are far apart.
@@ -112,6 +127,16 @@ mod tests {
         let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
         let names = ["time", "price", "of"].map(str::to_owned);
         unused_columns(&layout, &names, &rows)[0].tells_prices_apart
+    }
+
+    #[test]
+    fn few_words_of_several_letters_repeat() {
+        let are_few = |words: &[&str]| are_few(words.iter().map(|word| word.as_bytes()));
+
+        assert!(are_few(&["Brent", "WTI", "Brent", "WTI", "Brent", "WTI"]));
+        assert!(!are_few(&["Brent", "WTI", "Brent", "WTI", "Brent"]));
+        assert!(!are_few(&["Brent"; 6]));
+        assert!(!are_few(&["Q", "P", "Q", "P", "Q", "P"]));
     }
 
     #[test]

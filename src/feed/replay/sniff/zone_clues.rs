@@ -89,6 +89,7 @@ pub fn in_a_column(column: &UnusedColumn, rows: &[Record], times: &[Option<Stamp
 
 #[cfg(test)]
 mod tests {
+    use super::super::unused_columns::Words;
     use super::*;
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
                 index: 0,
                 name: name.to_owned(),
                 example: cell.to_owned(),
-                holds_words: false,
+                words: Words::None,
                 tells_prices_apart: false,
                 varies: false,
             };
@@ -144,7 +145,7 @@ mod tests {
                 index: 0,
                 name: "unix".to_owned(),
                 example: String::new(),
-                holds_words: false,
+                words: Words::None,
                 tells_prices_apart: false,
                 varies: false,
             };
