@@ -246,6 +246,7 @@
 //! | `sniff/unused_columns.rs` | the columns without a role |
 //! | `sniff/suspicion.rs` | what an unused column may hold, by its name |
 //! | `sniff/kind_column.rs` | columns that say whether a row is a trade, a payment or an order |
+//! | `sniff/preamble.rs` | what lines before the rows say about the symbol and units |
 //! | `sniff/zone_clues.rs` | what lines and columns say about the zone of the times |
 //! | `layout/table.rs` | the known layouts |
 //! | `layout/entry.rs` | an entry of the table: path, rules |
@@ -254,6 +255,7 @@
 //! | `layout/recognize.rs` | chooses the layout from the first lines |
 //! | `layout/layout_error.rs` | why no layout is recognized |
 //! | `layout/role.rs` | roles, usual column names |
+//! | `layout/header_names.rs` | names of columns without units and symbols beside them |
 //! | `layout/headerless.rs` | chooses the layout of a file without a header |
 //! | `layout/shape.rs` | the columns of a layout without a header |
 //! | `layout/columns.rs` | the columns by role |

@@ -11,6 +11,7 @@ mod decided;
 mod entry;
 mod given;
 mod header;
+mod header_names;
 mod headerless;
 mod layout_error;
 mod number_columns;

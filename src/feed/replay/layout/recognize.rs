@@ -10,6 +10,7 @@ use super::columns::{Columns, Map};
 use super::date_orders::{self, DateOrders, date_orders};
 use super::entry::{Entry, NumberRule, RecognizedBy};
 use super::given::Given;
+use super::header_names::HeaderNames;
 use super::layout_error::LayoutError;
 use super::number_columns::{self, decimal_sign, number_rule, price_in_fractions};
 use super::role::{self, Role, normal};
@@ -34,7 +35,7 @@ pub struct Recognized {
     pub date_orders: DateOrders,
     /// What was assumed of the columns.
     pub assumed: Vec<String>,
-    /// The symbol of all rows, if a line between the header and the first row names it.
+    /// The symbol of all rows, if the header or a line below it names it.
     pub symbol: Option<String>,
 }
 
@@ -52,8 +53,11 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, &lines[line + 1..], given);
-        match by_header(lines, line, &names, entry, given) {
+        let entry = entry_of(&names.whole, &lines[line + 1..], given);
+        let symbol = names.symbol.clone();
+        let names = names.of_entry(entry);
+        let found = by_header(lines, line, &names, entry, given);
+        match found.map(|found| Recognized { symbol: found.symbol.or(symbol), ..found }) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {
@@ -110,14 +114,13 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
 
 /// Returns the index and the normalized column names of each line that may be a header. A line may be a
 /// header if at most a quarter of its cells are numbers or times.
-fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
+fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, HeaderNames)> {
     let may_be = |(_, record): &(usize, &Record)| {
         let values = record.iter().filter(|cell| is_value(cell)).count();
         record.len() > 1 && values * 4 <= record.len()
     };
-    let names = |record: &Record| record.iter().map(|cell| normal(cell)).collect();
     let among = lines.iter().enumerate().take(HEADER_AMONG);
-    among.filter(may_be).map(move |(line, record)| (line, names(record)))
+    among.filter(may_be).map(|(line, record)| (line, HeaderNames::of(record)))
 }
 
 /// Returns the first known layout whose column names all occur in a header. `rows` are the lines below the header.
@@ -216,8 +219,9 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
-        let entry = entry_of(&names, &lines[line + 1..], given);
-        match Columns::of_header(&names, entry).amended(map, &names) {
+        let whole = names.whole.clone();
+        let entry = entry_of(&whole, &lines[line + 1..], given);
+        match Columns::of_header(&names.of_entry(entry), entry).amended(map, &whole) {
             Ok(columns) => {
                 return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
             }
@@ -251,7 +255,7 @@ fn finish(
     let rows = &lines[first_row.min(lines.len())..];
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
     let names: Vec<String> =
-        header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
+        header.map(|line| HeaderNames::of(&lines[line]).of_entry(entry)).unwrap_or_default();
     let short_day = rules.is_of_one_day.then(|| path::short_day(given.path)).flatten();
     let day = short_day.or(given.day);
     let context = TimeContext { names: &names, day, is_of_one_day: rules.is_of_one_day };

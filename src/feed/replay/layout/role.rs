@@ -70,7 +70,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Date,
-        "dateutc utcdate date day datum data fecha tradedate дататоргов tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih",
+        "dateutc utcdate date day datum data fecha tradedate дататоргов tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih päivämäärä dagsetning",
     ),
     (
         Role::TimeOfDay,
@@ -113,24 +113,24 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice openingprice o first açılışfiyatı eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 開盤 開盤價 открытие ценаоткрытия откр açılış apertura abertura ouv ouverture",
+        "open openprice openingprice o first açılışfiyatı eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 開盤 開盤價 открытие ценаоткрытия откр açılış apertura abertura ouv ouverture openen openingskoers öppning öppningskurs avaus avausarvo otevření otevírací",
     ),
     (
         Role::High,
-        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 最高價 高 максимум макс максимальнаяцена yüksek enyüksek máximo maximo máxima massimo haut plushaut",
+        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 最高價 高 максимум макс максимальнаяцена yüksek enyüksek máximo maximo máxima massimo haut plushaut hoogste högst högstakurs ylin nejvyšší maximum",
     ),
     (
         Role::Low,
-        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 最低價 低 минимум мин минимальнаяцена düşük endüşük mínimo minimo mínima bas plusbas",
+        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 最低價 低 минимум мин минимальнаяцена düşük endüşük mínimo minimo mínima bas plusbas laagste lägst lägstakurs alin nejnižší minimum",
     ),
     (
         Role::Close,
-        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 收盤 收盤價 закрытие закр ценазакрытия kapanış kapanışfiyatı cierre clôture",
+        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 收盤 收盤價 закрытие закр ценазакрытия kapanış kapanışfiyatı cierre clôture slot slotkoers senast stängning päätös päätöskurssi päätösarvo závěr závěrečná zavírací",
     ),
     (
         Role::Volume,
         "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 売買高 成交量 成交股數 交易量 объём объем объемторгов объемторговшт hacim işlemmiktarı hac tickvolume qty",
+         wolumen wol obrót 거래량 出来高 売買高 成交量 成交股數 交易量 объём объем объемторгов объемторговшт hacim işlemmiktarı hac volym tickvolume qty objem vaihto sharestraded antalaktier vaihdettu",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];
@@ -212,7 +212,7 @@ impl fmt::Display for Role {
 /// date.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
-        zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture дата tarih";
+        zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture дата tarih päivämäärä senast openen slot závěr";
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 

@@ -63,6 +63,8 @@ fn suspicions(plan: &Plan) -> impl Iterator<Item = String> {
         Suspicion::Size(_) | Suspicion::PartOfSize(_) | Suspicion::BarPrice(_) => true,
         Suspicion::PartOfTime => scan.times.precision < Precision::Fraction,
         Suspicion::Zone => scan.times.has_local_times && zone.is_none(),
+        Suspicion::Scale => scan.are_prices_whole && settings.price_scale.is_none(),
+        Suspicion::Fill => settings.map.is_none(),
     };
     unused.iter().filter_map(move |column| {
         let suspicion = Suspicion::of(column, unused, layout).filter(is_open)?;

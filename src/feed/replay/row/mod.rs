@@ -112,7 +112,13 @@ impl SymbolReader {
     }
 }
 
+/// The words that programs write for a symbol that is missing. `NAN` and `NA` are symbols.
+const NO_SYMBOLS: [&[u8]; 9] = [b"None", b"none", b"null", b"NULL", b"nan", b"NaN", b"N/A", b"#N/A", b"<NA>"];
+
 fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
+    if NO_SYMBOLS.contains(&name.trim_ascii()) {
+        return Err(RejectedRow::new(Reason::BadSymbol, name));
+    }
     let symbol =
         std::str::from_utf8(without_text_mark(name)).ok().and_then(|name| Symbol::from_name(name).ok());
     symbol.ok_or_else(|| RejectedRow::new(Reason::BadSymbol, name))
@@ -221,7 +227,7 @@ fn is_no_quote(bid: Option<Price>, ask: Option<Price>) -> bool {
 fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     let text = std::str::from_utf8(cell).ok()?.trim();
     match rule {
-        IntervalRule::Text => text.parse().ok(),
+        IntervalRule::Text => text.parse().ok().or_else(|| interval_of_metatrader(text)),
         // <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
         IntervalRule::RecordType => match text {
             "32" => "1s".parse().ok(),
@@ -235,6 +241,12 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
             minutes => format!("{minutes}m").parse().ok(),
         },
     }
+}
+
+/// Parses the length of a bar as MetaTrader writes it: `M15`, `H4` or `D1`.
+fn interval_of_metatrader(text: &str) -> Option<Interval> {
+    let unit = text.chars().next().filter(|unit| "MHDW".contains(*unit))?;
+    format!("{}{}", &text[1..], unit.to_ascii_lowercase()).parse().ok()
 }
 
 /// Parses the value in one column of a row. Returns `None` if the layout has no such column, or if the line
@@ -337,6 +349,7 @@ mod tests {
         assert_eq!(rejected("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
         assert_eq!(rejected("time,close,volume", &row("5,-2")), (Reason::BadNumber, "-2".to_owned()));
         assert_eq!(rejected("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
+        assert_eq!(rejected("time,symbol,price", &row("NaN,5")), (Reason::BadSymbol, "NaN".to_owned()));
     }
 
     #[test]
@@ -386,6 +399,15 @@ mod tests {
 
         assert_eq!(symbol("B"), "BRK.B");
         assert_eq!(symbol(""), "BRK");
+    }
+
+    #[test]
+    fn a_length_in_words_may_be_written_as_metatrader_does() {
+        let read =
+            |text: &str| interval(text.as_bytes(), IntervalRule::Text).map(|interval| interval.to_string());
+
+        assert_eq!(["M15", "H1", "D1", "5m"].map(|text| read(text).unwrap()), ["15m", "1h", "1d", "5m"]);
+        assert_eq!(read("M").or(read("MN1")).or(read("é1")), None);
     }
 
     #[test]

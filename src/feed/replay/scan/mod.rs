@@ -75,6 +75,8 @@ pub struct Scan {
     pub price_jump: Option<PriceJump>,
     /// A price with a point that may be in points and 32nds.
     pub price_in_32nds: Option<Price>,
+    /// Whether no price has decimals.
+    pub are_prices_whole: bool,
     /// A price that may be in smaller units, if all prices are great whole numbers.
     pub great_whole_price: Option<Price>,
     /// Times that may be no times.
@@ -190,6 +192,7 @@ pub fn scan(
         sentinel: judge.jumps.sentinel(),
         price_jump: judge.jumps.first(),
         price_in_32nds: judge.thirty_seconds.example(),
+        are_prices_whole: judge.whole_prices.are_whole(),
         great_whole_price: judge.whole_prices.great(),
         odd_times,
         repeated_times: repeated.rows,

@@ -1,4 +1,4 @@
-//! Recognizes prices that may be in smaller units: all are great whole numbers, such as 1871500 for 187.15.
+//! Recognizes prices that may be in smaller units: all are whole numbers, such as 1871500 for 187.15.
 
 use rust_decimal::Decimal;
 
@@ -11,14 +11,14 @@ const GREAT: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 #[derive(Debug, Default)]
 pub struct WholePrices {
     first: Option<Price>,
-    /// Whether a price is smaller, or has decimals.
-    are_others: bool,
+    has_decimals: bool,
+    has_small: bool,
 }
 
 impl WholePrices {
     /// Adds the prices of a judged row.
     pub fn observe(&mut self, payload: &Payload) {
-        if self.are_others {
+        if self.has_decimals {
             return;
         }
         let prices = match payload {
@@ -29,13 +29,19 @@ impl WholePrices {
         };
         for price in prices.into_iter().flatten() {
             self.first.get_or_insert(price);
-            self.are_others |= price.0.scale() > 0 || price.0 < GREAT;
+            self.has_decimals |= price.0.scale() > 0;
+            self.has_small |= price.0 < GREAT;
         }
+    }
+
+    /// Returns whether no price has decimals.
+    pub const fn are_whole(&self) -> bool {
+        !self.has_decimals
     }
 
     /// Returns the first price, if all are whole numbers of at least a million.
     pub fn great(&self) -> Option<Price> {
-        self.first.filter(|_| !self.are_others)
+        self.first.filter(|_| !self.has_small && !self.has_decimals)
     }
 }
 
@@ -44,19 +50,27 @@ mod tests {
     use super::*;
     use crate::market::Trade;
 
-    fn great(prices: &[&str]) -> Option<String> {
+    fn observed(prices: &[&str]) -> WholePrices {
         let mut whole = WholePrices::default();
         for price in prices {
             whole.observe(&Payload::Trade(Trade { price: Price(price.parse().unwrap()), size: None }));
         }
-        whole.great().map(|price| price.to_string())
+        whole
     }
 
     #[test]
     fn prices_of_a_million_and_more_without_decimals_may_be_in_smaller_units() {
+        let great = |prices: &[&str]| observed(prices).great().map(|price| price.to_string());
+
         assert_eq!(great(&["1871500", "1000000"]).as_deref(), Some("1871500"));
         assert_eq!(great(&["1871500", "999999"]), None);
         assert_eq!(great(&["1871500", "1871500.5"]), None);
         assert_eq!(great(&[]), None);
+    }
+
+    #[test]
+    fn prices_are_whole_until_one_has_decimals() {
+        assert!(observed(&["1871500", "5"]).are_whole());
+        assert!(!observed(&["5", "5.0", "6"]).are_whole());
     }
 }

@@ -3,6 +3,7 @@
 mod comments;
 mod delimiter;
 mod kind_column;
+mod preamble;
 mod suspicion;
 mod unused_columns;
 mod zone_clues;
@@ -44,7 +45,7 @@ pub struct Sniffed {
     pub date_orders: DateOrders,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
-    /// The symbol of all rows, if a line between the header and the first row names it.
+    /// The symbol of all rows, if the header or a line before the first row names it.
     pub symbol: Option<String>,
     /// What was assumed of the columns.
     pub assumed: Vec<String>,
@@ -180,8 +181,18 @@ impl Text<'_> {
             let is_comment = is_no_row(&seen.text) && !begins_with_symbol;
             (is_before_rows || is_comment) && header.is_none_or(|header| header.number != seen.number)
         };
-        let in_lines = lines.iter().filter(is_apart_from_rows);
-        let in_lines = in_lines.filter_map(|seen| zone_clues::in_a_line(seen.number, &excerpt(&seen.text)));
+        let apart: Vec<(u64, String)> =
+            lines.iter().filter(is_apart_from_rows).map(|seen| (seen.number, excerpt(&seen.text))).collect();
+        let in_lines = apart.iter().filter_map(|(number, line)| zone_clues::in_a_line(*number, line));
+        let units = apart.iter().filter_map(|(number, line)| preamble::unit_in_a_line(*number, line));
+        let is_size = |column: usize| found.layout.sizes().any(|size| size == column);
+        let numbers = found.layout.numbers().filter(|_| found.layout.vendor.is_none());
+        let units = units.chain(
+            numbers.filter_map(|column| preamble::unit_in_a_name(names.get(column)?, is_size(column))),
+        );
+        let assumed = found.assumed.iter().cloned().chain(units).collect();
+        let before_rows = apart.iter().filter(|(number, _)| first_row.is_some_and(|first| *number < first));
+        let named = before_rows.filter_map(|(_, line)| preamble::symbol_in(line)).next();
         let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
             zone_clues: in_lines.chain(in_columns).collect(),
@@ -197,8 +208,8 @@ impl Text<'_> {
                 begins_with_symbol,
                 beside,
             },
-            symbol: found.symbol,
-            assumed: found.assumed,
+            symbol: found.symbol.or(named.map(|symbol| symbol.to_string())),
+            assumed,
             layout: found.layout,
             date_orders: found.date_orders,
             names,

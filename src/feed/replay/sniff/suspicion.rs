@@ -21,6 +21,16 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
 /// Normalized names of columns that tell apart kinds of one instrument, such as the spot and a future, if they vary.
 const KINDS: &str = "contracttype markettype producttype instrumentclass assetclass segment settlementtype";
 
+/// Parts of normalized names of columns that say in which unit prices are.
+const SCALES: &str = "exponent multiplier divisor scale factor decimals precision pricexp pxexp";
+
+/// Normalized names of columns with the fraction of a price.
+const PARTS_OF_PRICES: &str = "pricefrac pricefraction pricedecimals pxfrac cents pricecents";
+
+/// Normalized names of columns with the price or the filled part of an order, beside its own price and size.
+const FILLS: &str = "avgprice averageprice avgpx fillprice fillpx filledprice execprice executionprice executedprice lastpx filledqty \
+    filledquantity filledsize executedqty executedquantity fillqty fillsize cumqty";
+
 /// Parts of normalized names of columns whose words vary from trade to trade and from quote to quote of one instrument.
 const OF_ROWS: &str = "side direction aggressor taker maker buy sell exch venue mic market source provider feed tape cond flag \
     qualifier liquidity type tick trend color state status session phase note comment remark user account broker reason event \
@@ -49,7 +59,7 @@ const ZONES: &str = "timezone tz zone tzone tzoffset utcoffset gmtoffset timezon
 
 /// Words that mean a fraction of a second.
 const FRACTIONS: &str = "ms milli millis millisec millisecs millisecond milliseconds msec usec micros microsec microsecond \
-    microseconds nanos nanosec nanosecond nanoseconds nsec";
+    microseconds nanos nanosec nanosecond nanoseconds nsec frac fraction fractional subsec subsecond";
 
 /// What an unused column may hold, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +80,10 @@ pub enum Suspicion {
     PartOfTime,
     /// The zone of the times, or their offset from UTC.
     Zone,
+    /// The unit of prices that are whole numbers.
+    Scale,
+    /// What was filled of an order, and at which price.
+    Fill,
 }
 
 impl Suspicion {
@@ -97,6 +111,13 @@ impl Suspicion {
         }
         if !layout.has_name_column() && has_kinds_of_ticks(column, layout) {
             return Some(Self::Kind);
+        }
+        let has_part = |parts: &str| parts.split_ascii_whitespace().any(|part| name.contains(part));
+        if column.words == Words::None && (has_part(SCALES) || is_among(PARTS_OF_PRICES)) {
+            return Some(Self::Scale);
+        }
+        if is_among(FILLS) && layout.uses().any(|(role, _)| role == Role::Price) {
+            return Some(Self::Fill);
         }
         let missing = missing_size(&layout.values);
         let size = missing.filter(|_| is_size(&name) || words(&column.name).iter().any(|word| word == "vol"));
@@ -128,6 +149,11 @@ impl Suspicion {
                 format!("{}, if it holds milliseconds", map(Role::Millis)),
             ),
             Self::Zone => ("give the zone of the times".to_owned(), "--tz".to_owned()),
+            Self::Scale => ("give the unit of the prices".to_owned(), "--price-scale".to_owned()),
+            Self::Fill => (
+                "hold what was filled of an order, or its price".to_owned(),
+                format!("--map price={0} or size={0}", column.in_a_map()),
+            ),
         };
         write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
         text
@@ -322,6 +348,10 @@ mod tests {
             ("time,price,size", "time of receipt", None),
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
+            ("time,price,size", "price_exponent", Some(Suspicion::Scale)),
+            ("time,price,size", "avg_price", Some(Suspicion::Fill)),
+            ("time,bid,ask", "avg_price", None),
+            ("time,price,size", "time_frac", Some(Suspicion::PartOfTime)),
             ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
             ("time,price,size", "ms_of_day", Some(Suspicion::PartOfTime)),
             ("time,price,size", "items", None),

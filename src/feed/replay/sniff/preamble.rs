@@ -1,0 +1,102 @@
+//! What lines apart from the rows say, beside the zone: the symbol, and a unit of prices or sizes.
+
+use super::super::layout::normal;
+use crate::market::Symbol;
+
+/// Normalized names that stand before a symbol.
+const NAMES: [&str; 6] = ["symbol", "ticker", "instrument", "security", "mnemonic", "tickersymbol"];
+
+/// Words of a unit that numbers are counted in.
+const UNITS: &str =
+    "cents pence pennies gbx usx thousand thousands million millions billion billions 000s mio tsd tausend";
+
+/// Returns the symbol that a line names, as in `Ticker: MSFT`.
+pub fn symbol_in(line: &str) -> Option<Symbol> {
+    let line = line.trim_start_matches(['#', ' ', '"']);
+    let (name, symbol) = line.split_once([':', '=', ',', ';', '\t', '|'])?;
+    let symbol = symbol.trim_matches(|c: char| c.is_whitespace() || "\",;|".contains(c));
+    let is_word = !symbol.is_empty() && !symbol.contains(|c: char| c.is_whitespace() || ",;|".contains(c));
+    let is_symbol = is_word && NAMES.contains(&normal(name.as_bytes()).as_str());
+    is_symbol.then(|| Symbol::from_name(symbol).ok()).flatten()
+}
+
+/// Returns a warning for a line that says in which unit numbers are. `number` is its line number.
+pub fn unit_in_a_line(number: u64, line: &str) -> Option<String> {
+    let line = line.trim();
+    has_unit(line).then(|| format!("line {number} says `{line}`, and the numbers are read as they stand"))
+}
+
+/// Returns a warning for a column of prices or sizes whose name has a unit in brackets, unless it is the currency of
+/// prices or the coin of sizes.
+pub fn unit_in_a_name(name: &str, is_size: bool) -> Option<String> {
+    const CURRENCIES: [&str; 8] = ["USD", "EUR", "GBP", "JPY", "CNY", "INR", "USDT", "KRW"];
+    let name = name.trim();
+    let (_, unit) = name.split_once(['(', '[', '（'])?;
+    let unit = unit.trim_end_matches([')', ']', '）']);
+    let is_code = (3..=5).contains(&unit.len()) && unit.bytes().all(|letter| letter.is_ascii_uppercase());
+    let is_sign = unit.chars().count() == 1 && !unit.chars().any(char::is_alphanumeric);
+    let is_money = CURRENCIES.contains(&unit) || is_sign;
+    let is_plain = if is_size { is_code && !is_money } else { is_code && !has_unit(unit) || is_sign };
+    (!is_plain)
+        .then(|| format!("the name of column `{name}` has a unit, and its numbers are read as they stand"))
+}
+
+/// Returns whether a text has a word of a unit. In `GBp`, the small letter means pence.
+fn has_unit(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    let is_unit = |word: &str| {
+        let small = word.to_lowercase();
+        UNITS.split_ascii_whitespace().any(|unit| unit == small)
+            || small.strip_prefix('x').is_some_and(|times| {
+                times.len() > 1 && times.bytes().all(|digit| digit == b'0' || digit == b'1')
+            })
+    };
+    words.any(|word| word == "GBp" || is_unit(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_may_name_the_symbol() {
+        let symbol = |line: &str| symbol_in(line).map(|symbol| symbol.to_string());
+
+        for line in
+            ["Ticker: MSFT", "# symbol=MSFT", "Instrument,MSFT", "\"Symbol\",\"MSFT\"", "Security;MSFT;;"]
+        {
+            assert_eq!(symbol(line).as_deref(), Some("MSFT"), "{line}");
+        }
+        for line in ["Ticker", "Ticker: MSFT US", "Symbol,Date,Close", "Source: Reuters", "Ticker:"] {
+            assert_eq!(symbol(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_or_a_name_may_have_a_unit() {
+        for line in ["Prices in cents", "# unit: GBp", "volume x1000", ",USD,USD,thousand"] {
+            assert!(unit_in_a_line(1, line).is_some(), "{line}");
+        }
+        for line in ["# gbp, per cent", "# AAPL x2", "USD"] {
+            assert_eq!(unit_in_a_line(1, line), None, "{line}");
+        }
+        for (name, is_size) in [
+            ("Volume (thousands)", true),
+            ("Open [GBX]", false),
+            ("売買高(千株)", true),
+            ("size(USD)", true),
+            ("Volume ('000)", true),
+        ] {
+            assert!(unit_in_a_name(name, is_size).is_some(), "{name}");
+        }
+        for (name, is_size) in [
+            ("Volume (BTC)", true),
+            ("Close (EUR)", false),
+            ("Close (TRY)", false),
+            ("Price ($)", false),
+            ("Close", false),
+        ] {
+            assert_eq!(unit_in_a_name(name, is_size), None, "{name}");
+        }
+    }
+}
