@@ -282,7 +282,10 @@
 //! | `scan/price_jumps.rs` | prices that differ by a power of ten, or may mean that there is none |
 //! | `scan/thirty_seconds.rs` | prices with a point that may be in 32nds |
 //! | `scan/whole_prices.rs` | great whole prices that may be in smaller units |
+//! | `scan/odd_ticks.rs` | bids above the ask, trades of no size |
+//! | `scan/swapped_dates.rs` | dates of which a program exchanged day and month |
 //! | `scan/odd_times.rs` | numbers that may be ids, times far from the one before |
+//! | `scan/same_times.rs` | times of day that may be codes of instruments |
 //! | `scan/repeated_times.rs` | rows that have the time and the symbol of an earlier one |
 //! | `scan/running_total.rs` | sizes that are the volume of the day so far |
 //! | `plan/mod.rs` | layout, symbol, order and zone, found before the first row |

@@ -10,7 +10,9 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid book
     quote quotes sample second stock stocks table test tick tickbidask ticks trade trades train um unnamed untitled utf8 weekly wiki 과거 데이터 us close result results output final new \
     sheet1 mappe1 feuil1 book1 my test1 file report query market log part sorted clean cleaned merged combined filtered raw processed \
     datos históricos historicos dados historische historiska historyczne daten kurse données donnees historiques dati storici dane \
-    geçmiş verileri Прошлые прошлые Данные данные";
+    geçmiş verileri Прошлые прошлые Данные данные \
+    ticker symbol isin wkn bq googlefinance spreadsheet classeur cotation cotations cours kurs kursdaten kursliste abruf cotizacion \
+    cotización cotizaciones historico histórico historique historic chart charts backup mydownload ohlc book feuil mappe";
 
 /// Words in file names that are exchanges, brokers or vendors. Such a word is the symbol only if no other word is.
 const SOURCES: &str = "binance bitfinex bitmex bitstamp bybit coinbase deribit gateio gemini huobi kraken kucoin mexc okex okx upbit bithumb poloniex \
@@ -22,6 +24,9 @@ const SOURCES: &str = "binance bitfinex bitmex bitstamp bybit coinbase deribit g
 /// Currencies that may be the second half of a currency pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
+
+/// Words in capitals that are no symbols beside another name: forms of companies, and zones.
+const NO_NAMES: &str = "ETF INDEX INC CORP LTD PLC AG SE NV SA CO UTC GMT EST EDT ET CET CEST BST JST IST";
 
 /// The characters between the words of a file name.
 const SEPARATORS: [char; 4] = ['_', '-', ',', ' '];
@@ -102,7 +107,17 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     {
         return Symbol::from_name(&format!("{symbol}.{market}").to_uppercase()).ok();
     }
-    let named = parts.iter().zip(1..).find_map(|(part, next)| {
+    let is_small = |word: &str| !word.contains(|c: char| c.is_uppercase() || c.is_ascii_digit());
+    let is_ticker = |part: &&str| {
+        let is_upper = part.bytes().all(|byte| byte.is_ascii_uppercase());
+        (2..=5).contains(&part.len()) && is_upper && is_name(part) && !is_among(NO_NAMES, part)
+    };
+    let first_name = parts.iter().find(|part| part.split('-').any(is_name));
+    let ticker =
+        parts.iter().find(|part| is_ticker(part)).filter(|_| first_name.is_some_and(|first| is_small(first)));
+    // In `kursdaten_MSFT`, the word in small letters is none of the symbol.
+    let skipped = parts.iter().position(|part| Some(part) == ticker).unwrap_or(0);
+    let named = parts.iter().zip(1..).skip(skipped).find_map(|(part, next)| {
         // Nasdaq Data Link and others name an instrument `NSE-TCS`.
         let is_prefix = |word: &str| part.starts_with(&format!("{word}-")) && is_listing(word);
         let words = part.split('-').skip_while(|word| !is_name(word) && !is_prefix(word));
@@ -110,18 +125,53 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let words: Vec<&str> =
             words.take_while(|word| is_option || is_name(word) || is_prefix(word)).collect();
         let mut name = words.join("-");
-        let behind = parts.get(next).and_then(|next| next.split('-').next());
-        if let Some(currency) = behind.filter(|word| is_among(CURRENCIES, word)) {
-            name = format!("{name}_{currency}");
+        let behind = parts.get(next).copied().unwrap_or_default();
+        let (word, rest) = behind.split_once('-').unwrap_or((behind, ""));
+        if is_among(CURRENCIES, word) || is_contract(&name, word, rest) {
+            name = format!("{name}_{word}");
+        }
+        // OKX names a file `BTC-USD-240329-1D`.
+        let mut after = part.strip_prefix(&name).unwrap_or_default().split('-').skip(1);
+        if let (Some(day), Some(length)) = (after.next(), after.next())
+            && is_day_of_contract(day)
+            && is_interval(length)
+        {
+            name = format!("{name}-{day}");
         }
         (!words.is_empty()).then_some(name)
     });
     let named = named.map(|symbol| [&[symbol.as_str()][..], &words_behind(name, &symbol)].concat().join("_"));
-    let number = || name.split(SEPARATORS).find(|word| is_number_of_a_symbol(word));
+    let number = || number_of_a_symbol(name);
     let symbol = named.or_else(|| number().or_else(|| source(name)).map(str::to_owned))?;
     let symbol = [&[symbol.as_str()][..], contract(&parts)].concat().join("_");
     let is_small = !symbol.contains(char::is_uppercase);
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
+}
+
+/// Returns whether a word behind the name of an instrument is its contract or its class of shares: `PERP`, `Z23`, a day in
+/// front of the length of bars as in `240329-1h`, or `B`.
+fn is_contract(name: &str, word: &str, rest: &str) -> bool {
+    let is_upper = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let is_month = match word.as_bytes() {
+        [month, year @ ..] => {
+            b"FGHJKMNQUVXZ".contains(month)
+                && (1..=2).contains(&year.len())
+                && year.iter().all(u8::is_ascii_digit)
+        }
+        [] => false,
+    };
+    let is_length = rest.split('-').next().is_some_and(is_interval);
+    let is_month = is_month && !is_interval(word) && name.len() <= 3;
+    is_upper
+        && (word == "PERP"
+            || is_month
+            || is_day_of_contract(word) && is_length
+            || ["A", "B", "C"].contains(&word))
+}
+
+/// Returns whether a word is a day in six digits with the year first.
+fn is_day_of_contract(word: &str) -> bool {
+    word.len() == 6 && is_number(word) && time::date(format!("20{word}").as_bytes(), DateOrder::Ymd).is_some()
 }
 
 /// Returns whether a word in front of a hyphen is an exchange in capitals.
@@ -153,7 +203,6 @@ pub fn is_like_a_word(symbol: &Symbol) -> bool {
 /// Returns the words that belong to a symbol, and stand behind it after blanks: words that begin with a capital, the
 /// number of an index, and the month of a contract.
 fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
-    const NO_NAMES: &str = "ETF INDEX INC CORP LTD PLC AG SE NV SA CO UTC GMT";
     let behind = name.split_once(symbol).map_or("", |(_, behind)| behind);
     let Some(behind) = behind.strip_prefix(' ') else { return Vec::new() };
     let is_word = |word: &str| {
@@ -339,11 +388,18 @@ fn stem(path: &str) -> &str {
 }
 
 fn is_name(word: &str) -> bool {
-    !is_version(word)
-        && !is_number(word)
-        && !is_interval(word)
-        && !is_among(OTHER_WORDS, word)
-        && !is_among(SOURCES, word)
+    // `history7` and `Classeur1` are such words, too.
+    let without_number = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_other =
+        is_among(OTHER_WORDS, word) || without_number.len() >= 4 && is_among(OTHER_WORDS, without_number);
+    let is_code = is_version(word) || is_number(word) || is_interval(word) || is_hash(word);
+    !is_other && !is_code && !is_among(SOURCES, word)
+}
+
+/// Returns whether a word is a hash in hexadecimal digits, such as `8b0c1f3e`.
+fn is_hash(word: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    word.len() >= 8 && word.bytes().all(is_digit) && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Returns whether a word is the number of a version, such as `v2`.
@@ -355,6 +411,16 @@ fn is_version(word: &str) -> bool {
 /// Returns whether a word has only digits and points. An empty word counts as a number.
 fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// Returns the first number of a name that can be a symbol. A number of six digits behind a day is a time of day.
+fn number_of_a_symbol(name: &str) -> Option<&str> {
+    let mut is_behind_day = false;
+    name.split(SEPARATORS).find(|word| {
+        let is_time = is_behind_day && word.len() == 6;
+        is_behind_day = word.len() == 8 && is_number(word);
+        !is_time && is_number_of_a_symbol(word)
+    })
 }
 
 /// Returns whether a word is a number that can be a symbol, such as a Korean or Japanese stock code.
@@ -416,6 +482,16 @@ mod tests {
             ("DAT_MT_GBPUSD_M1_2021.csv", "GBPUSD"),
             ("SPY.Last.txt", "SPY"),
             ("bitstampUSD.csv", "bitstampUSD"),
+            ("kursdaten_MSFT.csv", "MSFT"),
+            ("ticker_AAPL.csv", "AAPL"),
+            ("aapl_EST.csv", "AAPL"),
+            ("BTCUSD_PERP-1d-2024-01.csv", "BTCUSD_PERP"),
+            ("BTCUSDT_240329-1h-2024-01-03.csv", "BTCUSDT_240329"),
+            ("BTCUSDT_240329.csv", "BTCUSDT"),
+            ("BTC-USD-240329-1D.csv", "BTC-USD-240329"),
+            ("CL_Z23_daily.csv", "CL_Z23"),
+            ("EURUSD_H1_2024.csv", "EURUSD"),
+            ("ERIC_B.csv", "ERIC_B"),
             ("Bitstamp_BTCUSD_1min.csv", "BTCUSD"),
             ("EUR_USD Historical Data.csv", "EUR_USD"),
             ("fx_daily_eur_usd.csv", "EUR_USD"),
@@ -503,6 +579,11 @@ mod tests {
             "2006-min-005.txt",
             "1234567.csv",
             "SECOND.csv",
+            "results-20240103-143000.csv",
+            "part-00000-8b0c1f3e.csv",
+            "history7.csv",
+            "Classeur1.csv",
+            "cotations.csv",
         ] {
             assert_eq!(super::symbol(name), None, "{name}");
         }

@@ -10,6 +10,8 @@ pub struct DateOrders {
     pub left: Vec<DateOrder>,
     /// Whether the notation of the dates or the language of the header makes the first order likely.
     pub is_first_likely: bool,
+    /// Whether the dates have points between their numbers, as only where the day comes first.
+    pub have_points: bool,
 }
 
 /// Returns the orders of day, month and year in which all dates of the first rows are valid, unless an order
@@ -20,7 +22,7 @@ pub fn date_orders(
     is_european: bool,
     configured: Option<DateOrder>,
 ) -> DateOrders {
-    let certain = |order| DateOrders { left: vec![order], is_first_likely: true };
+    let certain = |order| DateOrders { left: vec![order], is_first_likely: true, have_points: false };
     if let Some(order) = configured {
         return certain(order);
     }
@@ -35,8 +37,12 @@ pub fn date_orders(
     let Some(usual) = usual else { return certain(first) };
     let others = [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd].into_iter();
     let others = others.filter(|order| *order != first && left.has(*order));
-    let is_first_likely = is_european || usual == DateOrder::Dmy;
-    DateOrders { left: [first].into_iter().chain(others).collect(), is_first_likely }
+    let have_points = usual == DateOrder::Dmy;
+    DateOrders {
+        left: [first].into_iter().chain(others).collect(),
+        is_first_likely: is_european || have_points,
+        have_points: have_points && !left.has(DateOrder::Ymd),
+    }
 }
 
 /// Returns a date if the configured order is valid for none of the dates of the first rows, and another order is.

@@ -23,11 +23,9 @@ fn times_beside(names: &[Vec<u8>], rows: &[Record], layout: &Layout) -> Option<S
     // Names of times that are of the end of a bar or of another day.
     const OTHERS: [&str; 7] = ["close", "end", "settle", "exp", "maturity", "updated", "final"];
     let (TimeColumns::One(used), None) = (layout.times.columns, layout.vendor) else { return None };
-    let nanos = |row: &Record, column: usize| {
-        let cell = row.get(column)?;
-        let stamp = time::stamp(cell, layout.times.date_order)?;
-        Some(stamp.nanos())
-    };
+    let stamp = |row: &Record, column: usize| time::stamp(row.get(column)?, layout.times.date_order);
+    let nanos = |row: &Record, column: usize| stamp(row, column).map(Stamp::nanos);
+    let are_in_utc = |column: usize| rows.iter().all(|row| matches!(stamp(row, column), Some(Stamp::Utc(_))));
     let is_other = |column: usize| {
         let name = normal(&names[column]);
         let is_named_otherwise = OTHERS.iter().any(|part| name.contains(part));
@@ -45,10 +43,11 @@ fn times_beside(names: &[Vec<u8>], rows: &[Record], layout: &Layout) -> Option<S
         };
         let Some(first) = differences.first() else { return false };
         let is_offset = first % QUARTER == 0 && differences.iter().all(|difference| difference == first);
+        let is_same = is_offset && (*first == 0 || !are_in_utc(column) || !are_in_utc(used));
         let has_times_of_day =
             rows.iter().any(|row| nanos(row, column).is_some_and(|nanos| nanos % DAY != 0));
         let are_close = differences.iter().all(|difference| (-DAY..=DAY).contains(difference));
-        !is_offset && has_times_of_day && are_close
+        !is_same && has_times_of_day && are_close
     };
     let other = (0..names.len()).find(|column| is_other(*column))?;
     let [read, other] = [used, other].map(|column| excerpt(&names[column]));

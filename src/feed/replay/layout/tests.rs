@@ -285,9 +285,14 @@ fn the_table_is_well_formed() {
 /// Returns whether a column of times of receipt is said not to be used. Each row has a time and, so many seconds later,
 /// a time of receipt.
 fn is_second_time_told(rows: [(i64, i64); 2]) -> bool {
+    is_time_told_beside("Z", rows)
+}
+
+/// Does the same as [`is_second_time_told`], with times whose zone is written like this.
+fn is_time_told_beside(zone: &str, rows: [(i64, i64); 2]) -> bool {
     let second =
-        |time: i64| format!("2024-01-{:02}T00:{:02}:{:02}Z", 3 + time / 86_400, time % 3600 / 60, time % 60);
-    let lines = rows.map(|(time, after)| format!("{},{},1", second(time), second(time + after)));
+        |time: i64| format!("2024-01-{:02}T00:{:02}:{:02}", 3 + time / 86_400, time % 3600 / 60, time % 60);
+    let lines = rows.map(|(time, after)| format!("{}{zone},{}Z,1", second(time), second(time + after)));
     let all = records(&format!("time,seen,price\n{}", lines.join("\n")));
     let layout = recognize(&all, given()).unwrap().layout;
     other_times::assumed(&all[0], &all[1..], &layout).is_some()
@@ -301,9 +306,15 @@ fn other_times_are_told_if_they_are_within_a_day() {
 
 #[test]
 fn times_in_another_zone_are_no_other_times() {
-    assert!(!is_second_time_told([(0, 900), (60, 900)]));
-    assert!(is_second_time_told([(0, 899), (60, 899)]));
-    assert!(is_second_time_told([(0, 300), (60, 300)]));
+    assert!(!is_time_told_beside("", [(0, 900), (60, 900)]));
+    assert!(is_time_told_beside("", [(0, 899), (60, 899)]));
+    assert!(is_time_told_beside("", [(0, 300), (60, 300)]));
+}
+
+#[test]
+fn of_two_times_in_utc_the_one_that_is_not_read_is_told() {
+    assert!(is_second_time_told([(0, 900), (60, 900)]));
+    assert!(!is_second_time_told([(0, 0), (60, 0)]));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub fn find(
         && any(time_of_day, is_time_of_day)
         && !cells(rows, time_of_day).any(|cell| is_of_day(cell, day))
     {
-        let form = columns.unit.map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
+        let form = form(columns, rows, Some(time_of_day), context);
         return Ok(TimeColumns::TimeOfDay { time_of_day, form, day });
     }
     if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
@@ -72,7 +72,7 @@ pub fn find(
         columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, context.names));
     let time_of_day =
         time_of_day.or_else(|| columns.get(Role::Date).and_then(|date| time_of_day_by_its_cells(rows, date)));
-    let form = columns.unit.map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
+    let form = form(columns, rows, time_of_day, context);
     match (columns.get(Role::Date), time_of_day) {
         (Some(date), Some(time_of_day)) => of_two(rows, date, time_of_day, form),
         (Some(date), None) => Ok(TimeColumns::One(date)),
@@ -88,13 +88,28 @@ pub fn find(
         // If the first column has times, its name does not matter, unless it is an id: yfinance calls the
         // column `Price`.
         (None, None) if !is_id(context.names) && any(0, is_stamp) && !are_ids(rows) => {
-            Ok(TimeColumns::One(0))
+            Ok(TimeColumns::One(time_of_trades(rows, context.names).unwrap_or(0)))
         }
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
             context.day.map(of_day).ok_or(Some(LayoutError::NoDay))
         }
         (None, None) => context.day.filter(|_| context.is_of_one_day).map(TimeColumns::Day).ok_or(None),
+    }
+}
+
+/// Returns the notation of the times of day. In a file without a header, numbers with a leading zero are digits.
+fn form(
+    columns: &Columns,
+    rows: &[Record],
+    column: Option<usize>,
+    context: TimeContext<'_>,
+) -> TimeOfDayForm {
+    let is_digits = |cell: &[u8]| cell.len() >= 4 && cell[0] == b'0' && is_number(cell);
+    let has_digits = || column.is_some_and(|column| cells(rows, column).any(is_digits));
+    match columns.unit {
+        Some(unit) if !(context.names.is_empty() && has_digits()) => TimeOfDayForm::Counted(unit),
+        _ => TimeOfDayForm::Text,
     }
 }
 
@@ -177,6 +192,17 @@ fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let width = rows.first().map_or(0, Vec::len);
     let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
     (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
+}
+
+/// Returns the first column of times whose name means that trades took place at them, rather than that they were ordered
+/// or reported.
+fn time_of_trades(rows: &[Record], names: &[String]) -> Option<usize> {
+    let is_of_trades = |name: &String| {
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        has(&["trade", "exec", "fill", "transact", "deal"]) && has(&["time", "date", "ts"])
+    };
+    let are_times = |column: &usize| cells(rows, *column).all(is_stamp) && !rows.is_empty();
+    (0..names.len()).filter(|column| is_of_trades(&names[*column])).find(are_times)
 }
 
 /// Returns whether the first column has numbers, and another column has times that are no numbers.

@@ -1,6 +1,6 @@
 //! Warnings about a file: what was assumed, and which unused columns may matter.
 
-use super::super::layout::{NumberRule, Role, TimeColumns, Values, normal};
+use super::super::layout::{NumberRule, Role, TimeColumns, TimeOfDayForm, Values, normal};
 use super::super::number::DecimalSign;
 use super::super::path;
 use super::super::scan::{Likelihood, Precision, PriceJump, TimeJump};
@@ -31,6 +31,8 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         falling_times(plan),
         evening(plan),
         digits(plan),
+        codes(plan),
+        exchanged_dates(plan),
         ids(plan),
         time_jump(plan),
         repeated_times(plan),
@@ -43,6 +45,8 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
         price_in_32nds(plan),
         great_whole_price(plan),
         zero_price(plan),
+        crossed(plan),
+        without_size(plan),
         sentinel(plan),
         bars_of_quotes(plan),
     ];
@@ -157,6 +161,40 @@ fn digits(plan: &Plan) -> Option<String> {
     let (_, form) = plan.layout.times.columns.time_of_day()?;
     let other = plan.scan.times.other_form?;
     Some(format!("the times of day are read as {form}, and could be {other} (set it by --time-of-day)"))
+}
+
+fn exchanged_dates(plan: &Plan) -> Option<String> {
+    plan.scan.are_dates_exchanged.then(|| {
+        "the dates are in order only if day and month are exchanged where both are at most 12: a program, such as a \
+         spreadsheet, may have exchanged them"
+            .to_owned()
+    })
+}
+
+fn crossed(plan: &Plan) -> Option<String> {
+    plan.scan.odd_ticks.are_crossed().then(|| {
+        "most bids are above the ask, so their columns may be exchanged (--map bid=COLUMN ask=COLUMN)"
+            .to_owned()
+    })
+}
+
+fn without_size(plan: &Plan) -> Option<String> {
+    plan.scan
+        .odd_ticks
+        .have_no_size()
+        .then(|| "at least a tenth of the trades have a size of 0, so they may be no trades".to_owned())
+}
+
+/// Returns a warning if digits in a file without a header are read as times of day, and may be codes of instruments.
+fn codes(plan: &Plan) -> Option<String> {
+    let TimeColumns::Two { time_of_day, form, .. } = plan.layout.times.columns else { return None };
+    let is_open = plan.names.is_empty() && plan.settings.map.is_none() && !plan.layout.has_name_column();
+    (is_open && form != TimeOfDayForm::Text && plan.scan.may_times_be_codes).then(|| {
+        format!(
+            "the numbers in column {time_of_day} are the same on each date: they are read as times of day, and may be codes of \
+             instruments (--map symbol={time_of_day})"
+        )
+    })
 }
 
 /// Returns a warning if the times of trades or quotes are numbers that may be ids.

@@ -243,7 +243,7 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     }
 }
 
-/// Parses the length of a bar as MetaTrader writes it: `M15`, `H4` or `D1`.
+/// Parses the length of a bar as `MetaTrader` writes it: `M15`, `H4` or `D1`.
 fn interval_of_metatrader(text: &str) -> Option<Interval> {
     let unit = text.chars().next().filter(|unit| "MHDW".contains(*unit))?;
     format!("{}{}", &text[1..], unit.to_ascii_lowercase()).parse().ok()

@@ -129,8 +129,11 @@ mod tests {
     use super::*;
 
     fn known(columns: TimeColumns) -> Known<'static> {
-        static ORDERS: LazyLock<DateOrders> =
-            LazyLock::new(|| DateOrders { left: vec![DateOrder::Ymd], is_first_likely: false });
+        static ORDERS: LazyLock<DateOrders> = LazyLock::new(|| DateOrders {
+            left: vec![DateOrder::Ymd],
+            is_first_likely: false,
+            have_points: false,
+        });
         Known {
             times: Times { columns, millis: None, zone: None, date_order: DateOrder::Ymd, evening: None },
             date_orders: &ORDERS,

@@ -8,13 +8,16 @@ mod judged_rows;
 mod merged_instruments;
 mod named_symbols;
 mod number_evidence;
+mod odd_ticks;
 mod odd_times;
 mod price_jumps;
 mod reading;
 mod readings;
 mod repeated_times;
 mod running_total;
+mod same_times;
 mod sessions;
+mod swapped_dates;
 mod thirty_seconds;
 mod whole_prices;
 
@@ -40,6 +43,8 @@ use price_jumps::PriceJumps;
 use readings::Known;
 use repeated_times::{RepeatedTimes, TimedRow};
 use running_total::RunningTotal;
+use same_times::SameTimes;
+use swapped_dates::SwappedDates;
 use thirty_seconds::ThirtySeconds;
 use whole_prices::WholePrices;
 
@@ -47,6 +52,7 @@ pub use account::Account;
 pub use contradictions::Contradictions;
 pub use merged_instruments::Merged;
 pub use named_symbols::NamedSymbols;
+pub use odd_ticks::OddTicks;
 pub use odd_times::{OddTimes, TimeJump};
 pub use price_jumps::PriceJump;
 pub use reading::{Order, Precision, Read};
@@ -79,8 +85,14 @@ pub struct Scan {
     pub are_prices_whole: bool,
     /// A price that may be in smaller units, if all prices are great whole numbers.
     pub great_whole_price: Option<Price>,
+    /// Trades and quotes that may be none.
+    pub odd_ticks: OddTicks,
     /// Times that may be no times.
     pub odd_times: OddTimes,
+    /// Whether the times of day may be codes, because each date has the same ones.
+    pub may_times_be_codes: bool,
+    /// Whether the dates are in order only with day and month exchanged.
+    pub are_dates_exchanged: bool,
     /// The number of rows that have the same time and symbol as the row before.
     pub repeated_times: u64,
     /// The number of bars that have the same time and symbol as an earlier bar.
@@ -128,6 +140,8 @@ pub fn scan(
     let (mut rows, mut first_bad) = (0, None);
     let mut repeated = RepeatedTimes::new(layout);
     let mut odd_times = OddTimes::default();
+    let mut same_times = SameTimes::default();
+    let mut swapped_dates = SwappedDates::default();
     let mut records = Records::open(part, settings, &sniffed.dialect)?;
     loop {
         let (is_judged, is_number_open) = (judge.rows.next_is_judged(), judge.numbers.is_open());
@@ -150,6 +164,8 @@ pub fn scan(
                 if is_new {
                     symbols.insert(&symbol);
                 }
+                same_times.observe(nanos);
+                swapped_dates.observe(nanos);
                 odd_times.observe(layout.times.columns, &record, stamp, is_new, line);
                 account.observe(layout, &record);
                 let is_selected = layout.is_selected(&record);
@@ -194,7 +210,10 @@ pub fn scan(
         price_in_32nds: judge.thirty_seconds.example(),
         are_prices_whole: judge.whole_prices.are_whole(),
         great_whole_price: judge.whole_prices.great(),
+        odd_ticks: judge.odd_ticks,
         odd_times,
+        may_times_be_codes: same_times.may_be_codes(),
+        are_dates_exchanged: swapped_dates.are_exchanged(),
         repeated_times: repeated.rows,
         repeated_bars: repeated.bars.count,
         compared_bars: repeated.bars.compared,
@@ -245,6 +264,7 @@ struct Judge {
     total: RunningTotal,
     thirty_seconds: ThirtySeconds,
     whole_prices: WholePrices,
+    odd_ticks: OddTicks,
     /// Whether the name of the column of sizes means a volume.
     means_volume: bool,
 }
@@ -261,6 +281,7 @@ impl Judge {
             total: RunningTotal::default(),
             thirty_seconds: ThirtySeconds::default(),
             whole_prices: WholePrices::default(),
+            odd_ticks: OddTicks::default(),
             means_volume: size.is_some_and(|name| means_volume(name)),
         }
     }
@@ -276,6 +297,7 @@ impl Judge {
             self.total.observe(symbol, nanos.div_euclid(DAY), &payload);
             self.thirty_seconds.observe(symbol, &payload);
             self.whole_prices.observe(&payload);
+            self.odd_ticks.observe(&payload);
         }
         true
     }

@@ -26,6 +26,8 @@ pub struct PriceJumps {
     first: Option<PriceJump>,
     zero: Option<u64>,
     sentinel: Option<(u64, Price)>,
+    /// Whether a price below 0 is none that may stand for "no price": the prices cross 0, as those of spreads do.
+    cross_zero: bool,
 }
 
 /// The last judged price of a symbol.
@@ -59,6 +61,7 @@ impl PriceJumps {
             self.sentinel = self.sentinel_in(symbol, payload).map(|price| (line, price));
         }
         let Some(price) = price else { return };
+        self.cross_zero |= price.0.is_sign_negative() && !price.0.is_zero() && !is_sentinel(price);
         let is_quote = matches!(payload, Payload::Quote(_));
         if self.zero.is_none() && !is_quote && price.0.is_zero() {
             self.zero = Some(line);
@@ -86,20 +89,15 @@ impl PriceJumps {
             Payload::Bar(bar) => [bar.open, bar.high, bar.low, Some(bar.close)],
             Payload::Status(_) => return None,
         };
-        // Most prices have another first digit.
-        let is_one = |price: &Price| {
-            let mantissa = price.0.mantissa();
-            mantissa < 0 && price.0 == Decimal::NEGATIVE_ONE || has_only_nines(mantissa)
-        };
-        let price = prices.into_iter().flatten().find(is_one)?;
+        let price = prices.into_iter().flatten().find(|price| is_sentinel(*price))?;
         let last = self.last.get(symbol)?;
         let value = price.0.to_f64()?;
         (value < 0.0 || value > FAR * last.value).then_some(price)
     }
 
     /// Returns the first price that may stand for "no price", with its line number.
-    pub const fn sentinel(&self) -> Option<(u64, Price)> {
-        self.sentinel
+    pub fn sentinel(&self) -> Option<(u64, Price)> {
+        self.sentinel.filter(|(_, price)| !(self.cross_zero && price.0 == Decimal::NEGATIVE_ONE))
     }
 
     /// Returns the first two prices that differ by a power of ten.
@@ -108,9 +106,16 @@ impl PriceJumps {
     }
 
     /// Returns the line number of the first trade or bar whose price is 0.
-    pub const fn zero(&self) -> Option<u64> {
-        self.zero
+    pub fn zero(&self) -> Option<u64> {
+        self.zero.filter(|_| !self.cross_zero)
     }
+}
+
+/// Returns whether a price may stand for "no price": -1, or a number whose digits are all 9.
+fn is_sentinel(price: Price) -> bool {
+    // Most prices have another first digit.
+    let mantissa = price.0.mantissa();
+    mantissa < 0 && price.0 == Decimal::NEGATIVE_ONE || has_only_nines(mantissa)
 }
 
 /// Returns whether a number has only digits 9, at least two of a negative and four of a positive number. Some programs
@@ -217,6 +222,22 @@ mod tests {
         for price in ["-9", "-2", "-37.63", "999", "936", "19999", "99989", "188.99", "0", "199.99"] {
             assert!(!sentinel(price), "{price}");
         }
+    }
+
+    #[test]
+    fn prices_that_cross_zero_are_prices() {
+        let observed = |prices: &[&str]| {
+            let mut jumps = PriceJumps::default();
+            for (price, line) in prices.iter().zip(2..) {
+                let trade = Trade { price: price.parse().unwrap(), size: None };
+                jumps.observe(&"A".parse().unwrap(), &Payload::Trade(trade), line);
+            }
+            (jumps.zero(), jumps.sentinel())
+        };
+
+        assert_eq!(observed(&["0.5", "0", "-1", "-0.5"]), (None, None));
+        assert_eq!(observed(&["0.5", "0", "-1"]).0, Some(3));
+        assert!(observed(&["0.5", "-9999", "-0.5"]).1.is_some());
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub struct Known<'a> {
 pub struct Readings {
     all: Vec<Reading>,
     is_first_order_likely: bool,
+    is_first_order_certain: bool,
     /// Whether two readings gave different times for a row.
     differ: bool,
     /// The number of rows so far.
@@ -85,6 +86,7 @@ impl Readings {
         Self {
             all: all.collect(),
             is_first_order_likely: date_orders.is_first_likely,
+            is_first_order_certain: date_orders.have_points,
             differ: false,
             rows: 0,
         }
@@ -156,7 +158,7 @@ impl Readings {
         let mut orders: Vec<&Reading> = self.all.iter().filter(|reading| form(reading) == chosen).collect();
         let fewest = orders.iter().map(|reading| reading.unreadable).min();
         orders.retain(|reading| Some(reading.unreadable) == fewest);
-        let is_date_order_assumed = orders.len() > 1 && self.differ;
+        let is_date_order_assumed = orders.len() > 1 && self.differ && !self.is_first_order_certain;
         let closest = orders.iter().copied().min_by_key(|reading| reading.apart);
         let reading = if self.is_first_order_likely { orders[0] } else { closest.unwrap_or(orders[0]) };
         reading.read(is_date_order_assumed, other_form)
@@ -188,7 +190,11 @@ mod tests {
         let columns = TimeColumns::One(0);
         let known = Known {
             times: Times { columns, millis: None, zone: None, date_order: DateOrder::Mdy, evening: None },
-            date_orders: &DateOrders { left: vec![DateOrder::Mdy, DateOrder::Dmy], is_first_likely: false },
+            date_orders: &DateOrders {
+                left: vec![DateOrder::Mdy, DateOrder::Dmy],
+                is_first_likely: false,
+                have_points: false,
+            },
             zone: None,
             notation: None,
             range: TimeRange::default(),

@@ -37,10 +37,10 @@ const STATES: [&str; 11] = [
 ];
 
 /// Normalized names of columns that mark cancelled trades, with a flag in each row.
-const CANCELS: &str = "cxl bust busted deleted isdeleted reversal reversed";
+const CANCELS: &str = "cxl deleted isdeleted reversal reversed";
 
 /// Parts of such names.
-const PARTS_OF_CANCELS: [&str; 4] = ["cancel", "void", "storn", "撤"];
+const PARTS_OF_CANCELS: [&str; 5] = ["cancel", "void", "bust", "storn", "撤"];
 
 /// The beginnings of words that mark a cancelled trade, in a column of any name.
 const CANCELLED: [&str; 5] = ["canc", "storn", "busted", "void", "broken"];

@@ -192,7 +192,7 @@ impl Text<'_> {
         );
         let assumed = found.assumed.iter().cloned().chain(units).collect();
         let before_rows = apart.iter().filter(|(number, _)| first_row.is_some_and(|first| *number < first));
-        let named = before_rows.filter_map(|(_, line)| preamble::symbol_in(line)).next();
+        let stated = before_rows.rev().find_map(|(_, line)| preamble::symbol_in(line));
         let in_columns = unused.iter().filter_map(|column| zone_clues::in_a_column(column, records, &times));
         Sniffed {
             zone_clues: in_lines.chain(in_columns).collect(),
@@ -208,7 +208,7 @@ impl Text<'_> {
                 begins_with_symbol,
                 beside,
             },
-            symbol: found.symbol.or(named.map(|symbol| symbol.to_string())),
+            symbol: found.symbol.or(stated.map(|symbol| symbol.to_string())),
             assumed,
             layout: found.layout,
             date_orders: found.date_orders,

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::super::layout::{Layout, Role, Values, normal};
+use super::super::zone;
 use super::unused_columns::{UnusedColumn, Words};
 
 /// Normalized names of columns that name an instrument.
@@ -35,6 +36,9 @@ const FILLS: &str = "avgprice averageprice avgpx fillprice fillpx filledprice ex
 const OF_ROWS: &str = "side direction aggressor taker maker buy sell exch venue mic market source provider feed tape cond flag \
     qualifier liquidity type tick trend color state status session phase note comment remark user account broker reason event \
     action kind order strategy signal id";
+
+/// Words of kinds of one instrument, which have prices of their own.
+const KINDS_OF_INSTRUMENTS: &str = "spot perp perpetual swap future futures forward index mark cash";
 
 /// Words of a side or a flag.
 const WORDS_OF_ROWS: &str =
@@ -98,7 +102,9 @@ impl Suspicion {
         {
             return Some(Self::Contract);
         }
-        if is_among(ZONES) || is_zone(&words(&column.name)) {
+        // A zone of the power grid has other words than one of the clock.
+        let is_other_zone = column.words == Words::Few && !is_zone_of_clock(&column.example);
+        if (is_among(ZONES) || is_zone(&words(&column.name))) && !is_other_zone {
             return Some(Self::Zone);
         }
         if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
@@ -170,7 +176,16 @@ fn has_kinds_of_ticks(column: &UnusedColumn, layout: &Layout) -> bool {
         WORDS_OF_ROWS.split_ascii_whitespace().any(|word| word == example)
     };
     let are_ticks = layout.vendor.is_none() && matches!(layout.values, Values::Ticks { .. });
-    column.words == Words::Few && are_ticks && !is_of_rows() && !is_word_of_rows()
+    let is_kind =
+        KINDS_OF_INSTRUMENTS.split_ascii_whitespace().any(|kind| column.example.eq_ignore_ascii_case(kind));
+    column.words == Words::Few && are_ticks && (is_kind || !is_of_rows() && !is_word_of_rows())
+}
+
+/// Returns whether a cell names a zone of the clock.
+fn is_zone_of_clock(cell: &str) -> bool {
+    zone::is_named(cell.as_bytes())
+        || is_word_of_a_zone(&cell.to_lowercase())
+        || ["UTC", "GMT"].contains(&cell)
 }
 
 /// Returns whether the name of a column means the volume of a day or of a bar, rather than the size of a trade.
@@ -401,6 +416,9 @@ mod tests {
         assert_eq!(suspicion("time,price", "grade", "Brent", Words::Few), Some(Suspicion::Kind));
         assert_eq!(suspicion("time,price", "grade", "Brent", Words::Any), None);
         assert_eq!(suspicion("time,price", "taker_side", "Brent", Words::Few), None);
+        assert_eq!(suspicion("time,price", "kind", "perp", Words::Few), Some(Suspicion::Kind));
+        assert_eq!(suspicion("time,price", "zone", "SE3", Words::Few), Some(Suspicion::Kind));
+        assert_eq!(suspicion("time,price", "zone", "EST", Words::Few), Some(Suspicion::Zone));
         assert_eq!(suspicion("time,price", "grade", "BUY", Words::Few), None);
         assert_eq!(suspicion("time,close", "grade", "Brent", Words::Few), None);
         assert_eq!(suspicion("time,symbol,price", "grade", "Brent", Words::Few), None);
