@@ -32,7 +32,8 @@ pub fn unit_in_a_name(name: &str, is_size: bool) -> Option<String> {
     const CURRENCIES: [&str; 8] = ["USD", "EUR", "GBP", "JPY", "CNY", "INR", "USDT", "KRW"];
     let name = name.trim();
     let (_, unit) = name.split_once(['(', '[', '（'])?;
-    let unit = unit.trim_end_matches([')', ']', '）']);
+    let unit =
+        unit.strip_suffix([')', ']', '）']).filter(|unit| unit.parse::<u32>().is_err() || unit.len() > 2)?;
     let is_code = (3..=5).contains(&unit.len()) && unit.bytes().all(|letter| letter.is_ascii_uppercase());
     let is_sign = unit.chars().count() == 1 && !unit.chars().any(char::is_alphanumeric);
     let is_money = CURRENCIES.contains(&unit) || is_sign;
@@ -94,6 +95,8 @@ mod tests {
             ("Close (EUR)", false),
             ("Close (TRY)", false),
             ("Price ($)", false),
+            ("bids[0].price", false),
+            ("bid[0]", false),
             ("Close", false),
         ] {
             assert_eq!(unit_in_a_name(name, is_size), None, "{name}");

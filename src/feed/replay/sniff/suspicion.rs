@@ -28,9 +28,9 @@ const SCALES: &str = "exponent multiplier divisor scale factor decimals precisio
 /// Normalized names of columns with the fraction of a price.
 const PARTS_OF_PRICES: &str = "pricefrac pricefraction pricedecimals pxfrac cents pricecents";
 
-/// Normalized names of columns with the price or the filled part of an order, beside its own price and size.
-const FILLS: &str = "avgprice averageprice avgpx fillprice fillpx filledprice execprice executionprice executedprice lastpx filledqty \
-    filledquantity filledsize executedqty executedquantity fillqty fillsize cumqty";
+/// Normalized names of columns with the filled part of an order, or its price, beside the order's own.
+const FILLS: &str = "fillprice fillpx filledprice execprice executionprice executedprice filledqty filledquantity filledsize \
+    executedqty executedquantity fillqty fillsize cumqty";
 
 /// Parts of normalized names of columns whose words vary from trade to trade and from quote to quote of one instrument.
 const OF_ROWS: &str = "side direction aggressor taker maker buy sell exch venue mic market source provider feed tape cond flag \
@@ -364,8 +364,8 @@ mod tests {
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
             ("time,price,size", "price_exponent", Some(Suspicion::Scale)),
-            ("time,price,size", "avg_price", Some(Suspicion::Fill)),
-            ("time,bid,ask", "avg_price", None),
+            ("time,price,size", "filled_qty", Some(Suspicion::Fill)),
+            ("time,bid,ask", "filled_qty", None),
             ("time,price,size", "time_frac", Some(Suspicion::PartOfTime)),
             ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
             ("time,price,size", "ms_of_day", Some(Suspicion::PartOfTime)),

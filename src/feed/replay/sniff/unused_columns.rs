@@ -63,12 +63,12 @@ pub fn unused_columns(layout: &Layout, names: &[String], rows: &[Record]) -> Vec
         let holds_words = values.clone().all(is_word);
         let first = values.clone().next();
         let varies = values.clone().any(|value| Some(value) != first);
-        let example = values.next().map(excerpt).unwrap_or_default();
         let words = match holds_words {
             false => Words::None,
             true if are_few(values.clone()) => Words::Few,
             true => Words::Any,
         };
+        let example = values.next().map(excerpt).unwrap_or_default();
         let tells_prices_apart = holds_words && tells_prices_apart(layout, rows, index);
         UnusedColumn { index, name: column_name(names, index), words, varies, tells_prices_apart, example }
     });
