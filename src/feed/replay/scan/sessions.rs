@@ -139,7 +139,7 @@ impl Sessions {
             self.before = None;
             return;
         };
-        let end_of_hour = nanos - nanos.rem_euclid(HOUR) + HOUR;
+        let end_of_hour = nanos.saturating_add(HOUR - nanos.rem_euclid(HOUR));
         self.before = Some(RowBefore { symbol: symbol.clone(), index, nanos, end_of_hour });
         let rows = &mut self.last[index];
         if rows.day != day {
@@ -230,6 +230,16 @@ mod tests {
         let whole =
             [(1, 0), (1, 9), (1, 23), (2, 18), (2, 23), (2, 0)].map(|(day, hour)| ("A", day, at(hour)));
         assert_eq!(evening(&whole), None);
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_have_an_hour() {
+        let mut sessions = Sessions::default();
+        for nanos in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+            sessions.observe(&"A".parse().unwrap(), nanos);
+        }
+
+        assert!(!sessions.falls);
     }
 
     #[test]
