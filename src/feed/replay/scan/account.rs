@@ -100,7 +100,7 @@ impl Account {
                 "a statement of an account, with payments beside its trades (--map reads all rows)"
             }
             Self::Asks => "asks beside other rows (--map reads all rows)",
-            Self::Cancelled => "trades, some of them cancelled (--map reads all rows)",
+            Self::Cancelled => "trades, some of them cancelled or marked as none (--map reads all rows)",
             Self::UnfilledOrders => "orders, some of them not filled (--map reads all rows)",
         }
     }
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(found("condition", &["@", "CANCELED"]), Some(Account::Cancelled));
         assert_eq!(found("cancelled", &["0", "N", "", "false"]), None);
         assert_eq!(found("condition", &["@", "new", "expired"]), None);
+        assert_eq!(found("is_test", &["0", "1"]), Some(Account::Cancelled));
         assert_eq!(found("cancels", &["0", "1"]), None);
         assert_eq!(found("note", &["x", "cancelled by someone"]), Some(Account::Cancelled));
         assert_eq!(found("note", &["x", "cancelled by somebody"]), None);

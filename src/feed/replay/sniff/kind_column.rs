@@ -36,8 +36,8 @@ const STATES: [&str; 11] = [
     "tradecondition",
 ];
 
-/// Normalized names of columns that mark cancelled trades, with a flag in each row.
-const CANCELS: &str = "cxl deleted isdeleted reversal reversed";
+/// Normalized names of columns that mark cancelled trades and other rows that are none, with a flag in each row.
+const CANCELS: &str = "cxl deleted isdeleted reversal reversed testtrade istest istheoretical theoretical isindicative indicative";
 
 /// Parts of such names.
 const PARTS_OF_CANCELS: [&str; 5] = ["cancel", "void", "bust", "storn", "撤"];

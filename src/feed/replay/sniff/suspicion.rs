@@ -107,8 +107,14 @@ impl Suspicion {
         if (is_among(ZONES) || is_zone(&words(&column.name))) && !is_other_zone {
             return Some(Self::Zone);
         }
-        if !layout.has_name_column() && (is_among(INSTRUMENTS) || column.tells_prices_apart) {
+        let is_named =
+            is_among(INSTRUMENTS) || column.tells_prices_apart || is_ticker_without_name(column, layout);
+        if !layout.has_name_column() && is_named {
             return Some(Self::Instrument);
+        }
+        let has_part = |parts: &str| parts.split_ascii_whitespace().any(|part| name.contains(part));
+        if column.words == Words::None && (has_part(SCALES) || is_among(PARTS_OF_PRICES)) {
+            return Some(Self::Scale);
         }
         let is_fraction = |word: &String| FRACTIONS.split_ascii_whitespace().any(|known| known == word);
         // A longer number is a whole time.
@@ -117,10 +123,6 @@ impl Suspicion {
         }
         if !layout.has_name_column() && has_kinds_of_ticks(column, layout) {
             return Some(Self::Kind);
-        }
-        let has_part = |parts: &str| parts.split_ascii_whitespace().any(|part| name.contains(part));
-        if column.words == Words::None && (has_part(SCALES) || is_among(PARTS_OF_PRICES)) {
-            return Some(Self::Scale);
         }
         if is_among(FILLS) && layout.uses().any(|(role, _)| role == Role::Price) {
             return Some(Self::Fill);
@@ -164,6 +166,15 @@ impl Suspicion {
         write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
         text
     }
+}
+
+/// Returns whether a column without a name has one word that looks like a ticker. Names of columns are numbers then.
+fn is_ticker_without_name(column: &UnusedColumn, layout: &Layout) -> bool {
+    let is_unnamed = column.name.parse() == Ok(column.index) && layout.vendor.is_none();
+    let is_upper = column.example.bytes().all(|letter| letter.is_ascii_uppercase());
+    let word = normal(column.example.as_bytes());
+    let is_other = WORDS_OF_ROWS.split_ascii_whitespace().any(|other| other == word);
+    is_unnamed && !column.varies && is_upper && (2..=5).contains(&word.len()) && !is_other
 }
 
 /// Returns whether a column of a few words may tell instruments or kinds of trades and quotes apart. In the layout of a
@@ -364,6 +375,7 @@ mod tests {
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
             ("time,price,size", "price_exponent", Some(Suspicion::Scale)),
+            ("time,price,size", "price_frac", Some(Suspicion::Scale)),
             ("time,price,size", "filled_qty", Some(Suspicion::Fill)),
             ("time,bid,ask", "filled_qty", None),
             ("time,price,size", "time_frac", Some(Suspicion::PartOfTime)),
@@ -397,6 +409,18 @@ mod tests {
 
         assert_eq!(suspicion("170429220"), Some(Suspicion::PartOfTime));
         assert_eq!(suspicion("1704292200"), None);
+    }
+
+    #[test]
+    fn a_word_in_a_column_without_a_name_may_be_the_ticker() {
+        let lines = ["time,price", "1704292200,5"].map(|line| line.split(',').map(Into::into).collect());
+        let layout = layout::recognize(&lines, Given { path: "KO.csv", ..Given::default() }).unwrap().layout;
+        let suspicion = |name: &str, example: &str| Suspicion::of(&column(name, example, true), &[], &layout);
+
+        assert_eq!(suspicion("3", "IBM"), Some(Suspicion::Instrument));
+        for (name, example) in [("x", "IBM"), ("3", "BUY"), ("3", "Ibm"), ("3", "I"), ("3", "GOOGLE")] {
+            assert_eq!(suspicion(name, example), None, "{name} {example}");
+        }
     }
 
     #[test]
