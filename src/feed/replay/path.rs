@@ -151,7 +151,10 @@ pub fn symbol(path: &str) -> Option<Symbol> {
 /// Returns whether a word behind the name of an instrument is its contract or its class of shares: `PERP`, `Z23`, a day in
 /// front of the length of bars as in `240329-1h`, or `B`.
 fn is_contract(name: &str, word: &str, rest: &str) -> bool {
+    let is_small = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let is_upper = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let is_same_case = is_upper || is_small && !word.contains(char::is_uppercase);
+    let word = &word.to_ascii_uppercase();
     let is_month = match word.as_bytes() {
         [month, year @ ..] => {
             b"FGHJKMNQUVXZ".contains(month)
@@ -162,11 +165,8 @@ fn is_contract(name: &str, word: &str, rest: &str) -> bool {
     };
     let is_length = rest.split('-').next().is_some_and(is_interval);
     let is_month = is_month && !is_interval(word) && name.len() <= 3;
-    is_upper
-        && (word == "PERP"
-            || is_month
-            || is_day_of_contract(word) && is_length
-            || ["A", "B", "C"].contains(&word))
+    let is_class = ["A", "B", "C"].contains(&word.as_str());
+    is_same_case && (word == "PERP" || is_month || is_class || is_day_of_contract(word) && is_length)
 }
 
 /// Returns whether a word is a day in six digits with the year first.
@@ -492,6 +492,8 @@ mod tests {
             ("CL_Z23_daily.csv", "CL_Z23"),
             ("EURUSD_H1_2024.csv", "EURUSD"),
             ("ERIC_B.csv", "ERIC_B"),
+            ("eric_b.csv", "ERIC_B"),
+            ("es_h24.csv", "ES_H24"),
             ("Bitstamp_BTCUSD_1min.csv", "BTCUSD"),
             ("EUR_USD Historical Data.csv", "EUR_USD"),
             ("fx_daily_eur_usd.csv", "EUR_USD"),

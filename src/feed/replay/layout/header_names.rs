@@ -11,7 +11,7 @@ pub struct HeaderNames {
     pub whole: Vec<String>,
     /// The normalized name of each column, without a unit or a symbol.
     pub bare: Vec<String>,
-    /// The symbol that stands before or behind the names, as in `KO.Open,KO.Close`.
+    /// The word that stands before or behind the names, if it may be a symbol, as in `KO.Open,KO.Close`.
     pub symbol: Option<String>,
 }
 
@@ -30,11 +30,11 @@ impl HeaderNames {
             let is_new = !is_name(name) && is_name(&bare) && !whole.contains(&bare);
             if is_new { bare } else { name.clone() }
         };
-        match symbol_beside(&texts) {
-            Some((symbol, bare)) if !whole.iter().any(|name| is_name(name) && !is_time(name)) => {
+        match word_beside(&texts) {
+            Some((word, bare)) if !whole.iter().any(|name| is_name(name) && !is_time(name)) => {
                 let bare =
                     bare.into_iter().zip(&whole).map(|(bare, name)| bare.unwrap_or_else(|| name.clone()));
-                Self { bare: bare.collect(), whole, symbol: Some(symbol) }
+                Self { bare: bare.collect(), whole, symbol: Some(word).filter(|word| is_symbol(word)) }
             }
             _ => Self { bare: whole.iter().zip(&texts).map(without_unit).collect(), whole, symbol: None },
         }
@@ -46,31 +46,44 @@ impl HeaderNames {
     }
 }
 
-/// Returns the symbol that stands before or behind the names of columns, and the normalized names without it.
-fn symbol_beside(texts: &[String]) -> Option<(String, Vec<Option<String>>)> {
-    let before = |text: &str| {
-        text.split_once(['.', '_', ' ']).map(|(symbol, name)| (symbol.to_owned(), normal(name.as_bytes())))
-    };
-    let behind = |text: &str| {
-        text.rsplit_once(['_', ' ']).map(|(name, symbol)| (symbol.to_owned(), normal(name.as_bytes())))
-    };
+/// Words before or behind names that are no symbol.
+const NO_SYMBOLS: &str = "px adj mid day rth eth spot index ohlc usd eur gbp mark last raw net price trade quote bar candle daily \
+    session total market chart stock data kline d1 h1 m1 m5 m15";
+
+/// Words that make other prices of these names.
+const OTHER_PRICES: &str = "bid ask prev previous next avg average open high low close settle pre post";
+
+/// Returns the word that stands before or behind the names of columns, and the normalized names without it.
+fn word_beside(texts: &[String]) -> Option<(String, Vec<Option<String>>)> {
+    let parts = |(word, name): (&str, &str)| (word.to_owned(), normal(name.as_bytes()));
+    let before = |text: &str| text.split_once(['.', '_', ' ']).map(parts);
+    let behind = |text: &str| text.rsplit_once(['_', ' ']).map(|(name, word)| parts((word, name)));
     let beside = |split: &dyn Fn(&str) -> Option<(String, String)>| {
         let split: Vec<_> = texts.iter().map(|text| split(text).filter(|(_, name)| is_name(name))).collect();
-        let (symbol, _) = split.iter().flatten().next()?;
-        let is_one = split.iter().flatten().all(|(other, _)| other == symbol);
-        let symbol = symbol.clone();
-        let is_symbol = symbol.chars().any(char::is_uppercase) && !symbol.chars().any(char::is_lowercase);
+        let (word, _) = split.iter().flatten().next()?.clone();
+        let is_one = split.iter().flatten().all(|(other, _)| *other == word);
+        let is_other = is_among(OTHER_PRICES, &word);
         let names: Vec<Option<String>> = split.into_iter().map(|found| found.map(|(_, name)| name)).collect();
-        (is_one && is_symbol && names.iter().flatten().count() >= LEAST).then_some((symbol, names))
+        (is_one && !is_other && names.iter().flatten().count() >= LEAST).then_some((word, names))
     };
     beside(&before).or_else(|| beside(&behind))
 }
 
+/// Returns whether a word beside the names of columns may be a symbol.
+fn is_symbol(word: &str) -> bool {
+    let is_upper = word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
+    is_upper && !is_among(NO_SYMBOLS, word)
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(word))
+}
+
 /// Removes a unit in brackets behind a name, as in `Open (GBX)`. A change in percent is no unit.
 fn without_brackets(text: &str) -> &str {
-    let (bare, unit) = text.split_at(text.find(['(', '（']).unwrap_or(text.len()));
+    let (bare, unit) = text.split_at(text.find(['(', '[', '（']).unwrap_or(text.len()));
     let is_other = unit.contains('%') || unit.to_lowercase().contains("change") || unit.contains("rebase");
-    if unit.ends_with([')', '）']) && !is_other { bare } else { text }
+    if unit.ends_with([')', ']', '）']) && !is_other { bare } else { text }
 }
 
 fn is_name(name: &str) -> bool {
@@ -92,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_unit_in_brackets_is_no_part_of_a_name() {
-        assert_eq!(of("Date,Open (GBX),Volume(株)"), ("date,open,volume".to_owned(), None));
+        assert_eq!(of("Date,Open [GBX],Volume(株)"), ("date,open,volume".to_owned(), None));
         assert_eq!(of("Date,Close,Close (adj)"), ("date,close,closeadj".to_owned(), None));
         assert_eq!(of("Date,Close (% change)"), ("date,close%change".to_owned(), None));
         assert_eq!(of("Date,Foo (GBX)"), ("date,foogbx".to_owned(), None));
@@ -108,6 +121,9 @@ mod tests {
         );
         assert_eq!(of("Date,Open_KO,Close_KO,Volume_KO"), ("date,open,close,volume".to_owned(), ko()));
         assert_eq!(of("Date,Open_KO,Close_KO"), ("date,openko,closeko".to_owned(), None));
+        assert_eq!(of("Date,PX_OPEN,PX_HIGH,PX_LOW"), ("date,open,high,low".to_owned(), None));
+        assert_eq!(of("time,mid.o,mid.h,mid.l"), ("time,o,h,l".to_owned(), None));
+        assert_eq!(of("Date,bid_open,bid_high,bid_low"), ("date,bidopen,bidhigh,bidlow".to_owned(), None));
         assert_eq!(of("Date,KO.Open,KO.Close,PEP.Volume").1, None);
         assert_eq!(of("Date,Open,KO_High,KO_Low,KO_Close").1, None);
     }

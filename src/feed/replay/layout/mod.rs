@@ -39,6 +39,7 @@ pub use given::Given;
 pub use layout_error::LayoutError;
 pub use recognize::{Recognized, recognize};
 pub use role::{Role, RoleError, normal};
+pub use row_kinds::are_of_trades;
 pub use shape::is_word;
 pub use table::LAYOUTS;
 pub use times::Times;

@@ -35,8 +35,24 @@ pub struct Recognized {
     pub date_orders: DateOrders,
     /// What was assumed of the columns.
     pub assumed: Vec<String>,
-    /// The symbol of all rows, if the header or a line below it names it.
+    /// The symbol of all rows, if the header or a line below it has it.
     pub symbol: Option<String>,
+}
+
+impl Recognized {
+    /// Adds the symbol that stands beside the names of columns. It counts if the file's name has none, and is said if
+    /// the name has another.
+    fn with_symbol_beside(mut self, symbol: Option<String>, path: &str) -> Self {
+        let Some(symbol) = symbol.filter(|_| self.symbol.is_none()) else { return self };
+        match path::symbol(path) {
+            None => self.symbol = Some(symbol),
+            Some(named) if named.as_str() == symbol => {}
+            Some(named) => self.assumed.push(format!(
+                "`{symbol}` stands beside the names of columns, and the symbol is `{named}`, as the file's name says (set it by --symbol)"
+            )),
+        }
+        self
+    }
 }
 
 /// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
@@ -57,7 +73,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         let symbol = names.symbol.clone();
         let names = names.of_entry(entry);
         let found = by_header(lines, line, &names, entry, given);
-        match found.map(|found| Recognized { symbol: found.symbol.or(symbol), ..found }) {
+        match found.map(|found| found.with_symbol_beside(symbol, given.path)) {
             // The configuration names another layout. A layout without an entry is named after its kind of
             // rows.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {
@@ -320,7 +336,7 @@ fn finish(
             evening: None,
             zone: zone_column(rows, columns, given.map),
         },
-        symbol: symbol(rows, columns, given),
+        symbol: symbol(rows, &names, columns, given),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
         has_adjusted_close: columns

@@ -66,16 +66,16 @@ pub enum Role {
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
-        "utctime timestamputc utctimestamp datetimeutc utcdatetime utc gmt timestamp datetime dateandtime opentime eventtime createdtime createdat datumzeit",
+        "utctime timestamputc utctimestamp datetimeutc utcdatetime utc gmt timestamp datetime dateandtime opentime eventtime createdtime createdat datumzeit exectime execdate executiontime executiondate tradetime transacttime executedat filledat zeitstempel 日時 tidspunkt",
     ),
     (
         Role::Date,
-        "dateutc utcdate date day datum data fecha tradedate дататоргов tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih päivämäärä dagsetning",
+        "dateutc utcdate date day datum data fecha tradedate дататоргов tradingday tradingdate 일자 날짜 기준일 日期 交易日期 日付 дата tarih päivämäärä dagsetning dato fechahora",
     ),
     (
         Role::TimeOfDay,
         "timeutc time localtime ts unix unixtime unixtimestamp epoch t localtimestamp \
-         receivedtime uhrzeit zeit tijd czas 시간 체결시간 체결시각 время hora 时间 saat msofday",
+         receivedtime uhrzeit zeit tijd czas 시간 체결시간 체결시각 время hora 时间 saat msofday ora heure tid",
     ),
     (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec"),
     (Role::Zone, "timezone tz tzone utcoffset tzoffset zeitzone 时区"),
@@ -95,11 +95,11 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Right, "right optiontype optiontyp opttype putcall callput cp cpflag"),
     (
         Role::Price,
-        "price lastprice tradeprice last latest px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 最新价 现价 koers цена fiyat şimdi",
+        "price lastprice tradeprice last latest px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 成交价 最新价 现价 koers цена fiyat şimdi precio preço preco prezzo prix cours preis pris hinta harga 価格 가격 价格 lastpx execprice fillprice",
     ),
     (
         Role::Size,
-        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 aantal wolumen stück 成交量 объём объем количество miktar",
+        "size qty quantity tradesize tradevolume lastsize lastqty lastquantity volume vol amount shares 체결량 변동량 aantal wolumen stück 成交量 объём объем количество miktar lot lots units nominal antal volym ilość cantidad quantité quantidade quantità titres contratos menge 수량 数量 出来高 lastshares tradeqty sz volumen volym",
     ),
     (Role::Bid, "bid bidprice bestbid bestbidprice bidpx bidclose geld kupno 매수 매수호가"),
     (Role::BidSize, "bidsize bidsiz bestbidsize bidqty bestbidqty bidamount bidvolume bidvol bidsz"),
@@ -113,24 +113,24 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice openingprice o first açılışfiyatı eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 開盤 開盤價 открытие ценаоткрытия откр açılış apertura abertura ouv ouverture openen openingskoers öppning öppningskurs avaus avausarvo otevření otevírací",
+        "open openprice openingprice o first açılışfiyatı eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 开盘价 開盤 開盤價 открытие ценаоткрытия откр açılış apertura abertura ouv ouverture openen openingskoers öppning öppningskurs avaus avausarvo otevření otevírací öppen erster abertura",
     ),
     (
         Role::High,
-        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 最高價 高 максимум макс максимальнаяцена yüksek enyüksek máximo maximo máxima massimo haut plushaut hoogste högst högstakurs ylin nejvyšší maximum",
+        "high highprice h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 最高价 最高價 高 максимум макс максимальнаяцена yüksek enyüksek máximo maximo máxima massimo haut plushaut hoogste högst högstakurs ylin nejvyšší maximum hoog högsta alto hi höchstkurs høy højeste magas",
     ),
     (
         Role::Low,
-        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 最低價 低 минимум мин минимальнаяцена düşük endüşük mínimo minimo mínima bas plusbas laagste lägst lägstakurs alin nejnižší minimum",
+        "low lowprice l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 最低价 最低價 低 минимум мин минимальнаяцена düşük endüşük mínimo minimo mínima bas plusbas laagste lägst lägstakurs alin nejnižší minimum laag lägsta bajo lo tiefstkurs lav laveste",
     ),
     (
         Role::Close,
-        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 收盤 收盤價 закрытие закр ценазакрытия kapanış kapanışfiyatı cierre clôture slot slotkoers senast stängning päätös päätöskurssi päätösarvo závěr závěrečná zavírací",
+        "close closeprice closingprice fechamento c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 收盘价 收盤 收盤價 закрытие закр ценазакрытия kapanış kapanışfiyatı cierre clôture slot slotkoers senast stängning päätös päätöskurssi päätösarvo závěr závěrečná zavírací chiusura laatste senaste fecho clot letzter sluiten",
     ),
     (
         Role::Volume,
         "volume vol totaltradedquantity totaltradequantity tradingvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 売買高 成交量 成交股數 交易量 объём объем объемторгов объемторговшт hacim işlemmiktarı hac volym tickvolume qty objem vaihto sharestraded antalaktier vaihdettu",
+         wolumen wol obrót 거래량 出来高 売買高 成交量 成交股數 交易量 объём объем объемторгов объемторговшт hacim işlemmiktarı hac volym tickvolume qty antal stück quantidade volyymi objem vaihto sharestraded antalaktier vaihdettu",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];

@@ -53,7 +53,7 @@ fn trades_in(column: usize, rows: &[Record], names: &[String]) -> Result<Option<
     if holds(CHANGES) || is_action && holds(ACTIONS) {
         return only.map(Some).ok_or(LayoutError::Unfit("a table", "changes of an order book"));
     }
-    if holds(ASKS) {
+    if holds(ASKS) && !are_of_trades(names) {
         return only.map(Some).ok_or(LayoutError::Unfit("quotes", "one side of the book a row"));
     }
     // <https://interactivebrokers.github.io/tws-api/tick_types.html>
@@ -62,6 +62,14 @@ fn trades_in(column: usize, rows: &[Record], names: &[String]) -> Result<Option<
     }
     let has_quotes = names.iter().any(|name| name.contains("bid") || name.contains("ask"));
     Ok(only.filter(|_| !has_quotes && holds(NO_TRADES)))
+}
+
+/// Returns whether normalized names of columns mean trades. Their side is then that of who traded.
+pub fn are_of_trades(names: &[String]) -> bool {
+    const PARTS: [&str; 4] = ["aggressor", "tradeprice", "tradesize", "tradevolume"];
+    let is_of_trades =
+        |name: &String| PARTS.iter().any(|part| name.contains(part)) || is_among("tid hash", name);
+    names.iter().any(is_of_trades)
 }
 
 fn is_among(words: &str, word: &str) -> bool {

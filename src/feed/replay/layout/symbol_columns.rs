@@ -11,9 +11,18 @@ use super::{Record, SymbolColumns};
 ///
 /// The parts of a contract are not added to a name with digits, as in `ESH24`, because such a name is taken for
 /// the name of the contract, unless rows of one name are of several contracts. They are not added to a configured symbol either, unless the map names them.
-pub fn symbol(rows: &[Record], columns: &Columns, given: Given<'_>) -> Option<SymbolColumns> {
+pub fn symbol(
+    rows: &[Record],
+    names: &[String],
+    columns: &Columns,
+    given: Given<'_>,
+) -> Option<SymbolColumns> {
     let symbol = columns.symbol()?;
-    let name = symbol.name.filter(|column| given.map.is_some() || !are_exchanges(rows, *column));
+    let is_other = |column: usize| {
+        let is_weak = names.get(column).is_some_and(|name| is_among(WEAK_NAMES, name));
+        are_all(EXCHANGES, rows, column) || is_weak && are_all(KINDS, rows, column)
+    };
+    let name = symbol.name.filter(|column| given.map.is_some() || !is_other(*column));
     let suffix = name.and(symbol.suffix);
     let is_contract = match name {
         _ if given.map.is_some_and(|map| map.has_any(&[Role::Expiry, Role::Strike, Role::Right])) => true,
@@ -48,15 +57,26 @@ fn has_digits(name: &[u8]) -> bool {
     name.iter().any(u8::is_ascii_digit)
 }
 
-/// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
-/// instruments.
-fn are_exchanges(rows: &[Record], column: usize) -> bool {
-    const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
-        finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
-        binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
+/// Normalized names of columns that may have instruments, or else exchanges or kinds of instruments.
+const WEAK_NAMES: &str = "market asset product instrument security contract code";
+
+/// Names of exchanges.
+const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
+    finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
+    binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
+
+/// Kinds of instruments, and countries and segments of markets.
+const KINDS: &str = "us usa stock stocks equity equities share shares future futures crypto linear inverse perp perpetual swap \
+    margin kospi kosdaq main regular usdtm coinm common front forex fx cash";
+
+/// Returns whether all values in a column are among these words.
+fn are_all(words: &str, rows: &[Record], column: usize) -> bool {
     let cells = || {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
     };
-    let is_exchange = |cell: String| EXCHANGES.split_ascii_whitespace().any(|known| known == cell);
-    cells().next().is_some() && cells().all(is_exchange)
+    cells().next().is_some() && cells().all(|cell| is_among(words, &cell))
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
 }

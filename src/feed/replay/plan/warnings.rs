@@ -3,11 +3,11 @@
 use super::super::layout::{NumberRule, Role, TimeColumns, TimeOfDayForm, Values, normal};
 use super::super::number::DecimalSign;
 use super::super::path;
-use super::super::scan::{Likelihood, Precision, PriceJump, TimeJump};
+use super::super::scan::{Likelihood, NamedSymbols, Precision, PriceJump, TimeJump};
 use super::super::settings::Settings;
 use super::super::sniff::{Suspicion, names_a_zone};
 use super::Plan;
-use crate::market::Time;
+use crate::market::{Symbol, Time};
 
 /// An hour in nanoseconds.
 const HOUR: i64 = 60 * 60 * 1_000_000_000;
@@ -18,6 +18,9 @@ const REPEATED_ONE_IN: u64 = 10;
 /// Normalized names of columns that have ids rather than times.
 const IDS: [&str; 10] =
     ["id", "seq", "seqno", "seqnum", "sequence", "no", "number", "index", "tradeid", "orderid"];
+
+/// Currencies of which many units buy little.
+const SMALL_UNITS: [&str; 7] = ["JPY", "KRW", "IDR", "VND", "IRR", "IRT", "COP"];
 
 /// Hardly any trades and quotes are recorded with Unix times before 1995, the start of this year in seconds since 1970.
 const FIRST_RECORDED: i64 = 788_918_400;
@@ -332,7 +335,14 @@ fn price_in_32nds(plan: &Plan) -> Option<String> {
 fn great_whole_price(plan: &Plan) -> Option<String> {
     let Plan { scan, layout, settings, .. } = plan;
     let is_open = settings.price_scale.is_none() && layout.number_rule == NumberRule::Plain;
-    let price = scan.great_whole_price.filter(|_| is_open)?;
+    let is_of_small_unit = |symbol: &Symbol| {
+        SMALL_UNITS.iter().any(|currency| symbol.as_str().to_uppercase().contains(currency))
+    };
+    let is_known = match &scan.symbols {
+        NamedSymbols::Few(symbols) => symbols.iter().any(is_of_small_unit),
+        NamedSymbols::TooMany => false,
+    };
+    let price = scan.great_whole_price.filter(|_| is_open && !is_known)?;
     Some(format!(
         "all prices are whole numbers of a million and more, such as {price}, which may be in smaller units (--price-scale 4 \
          divides them by 10000, and --price-scale 0 leaves them)"

@@ -1,6 +1,6 @@
 //! Finds the columns that may say of which kind each row is: a trade, a payment, an order that was not filled.
 
-use super::super::layout::{Layout, Record, Values, normal};
+use super::super::layout::{Layout, Record, Values, are_of_trades, normal};
 
 /// Words of a trade.
 const TRADES: &str =
@@ -87,6 +87,8 @@ pub struct KindColumn {
     meaning: Meaning,
     /// Whether the rows are bars. A cell then says their kind only if it says nothing else.
     is_of_bars: bool,
+    /// Whether a name of a column means trades, so that an ask is the side of who traded.
+    are_of_trades: bool,
 }
 
 /// What the name of a column says of its cells.
@@ -121,12 +123,14 @@ impl KindColumn {
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
         let is_used = |column: usize| layout.uses().any(|(_, used)| used == column);
         let is_of_bars = matches!(layout.values, Values::Bars { .. });
+        let normals: Vec<String> = names.iter().map(|name| normal(name.as_bytes())).collect();
+        let are_of_trades = are_of_trades(&normals);
         let kind_column = |column: usize| {
-            let name = names.get(column).map(|name| normal(name.as_bytes())).unwrap_or_default();
+            let name = normals.get(column).cloned().unwrap_or_default();
             if NAMES.iter().any(|part| name.contains(part)) {
                 return None;
             }
-            let column = Self { column, meaning: Meaning::of(name, is_of_bars), is_of_bars };
+            let column = Self { column, meaning: Meaning::of(name, is_of_bars), is_of_bars, are_of_trades };
             let is_kind =
                 |row: &Record| row.get(column.column).is_some_and(|cell| column.kind(cell) != Kind::Other);
             (column.meaning != Meaning::Unknown || rows.iter().any(is_kind)).then_some(column)
@@ -172,7 +176,7 @@ impl KindColumn {
         match () {
             () if says_more => Kind::Other,
             () if !self.is_of_bars && is_cancelled(&text) => Kind::Cancelled,
-            () if ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
+            () if !self.are_of_trades && ASKS.contains(&normal(cell).as_str()) => Kind::Ask,
             () if has(TRADES) => Kind::Trade,
             () if has(PAYMENTS) => Kind::Payment,
             () if words.clone().next().is_some() && words.all(|word| is_among(PRICES, word)) => Kind::Trade,

@@ -26,20 +26,19 @@ pub fn unit_in_a_line(number: u64, line: &str) -> Option<String> {
     has_unit(line).then(|| format!("line {number} says `{line}`, and the numbers are read as they stand"))
 }
 
-/// Returns a warning for a column of prices or sizes whose name has a unit in brackets, unless it is the currency of
-/// prices or the coin of sizes.
+/// Returns a warning for a column of prices or sizes whose name says in brackets that its numbers are counted in
+/// thousands, in cents or the like, or that sizes are in money.
 pub fn unit_in_a_name(name: &str, is_size: bool) -> Option<String> {
-    const CURRENCIES: [&str; 8] = ["USD", "EUR", "GBP", "JPY", "CNY", "INR", "USDT", "KRW"];
+    const SHORT: &str = "k m mm mn bn mio '000 ¢ 手 張 张";
+    const MONEY: &str = "usd eur gbp jpy cny inr usdt krw $ € £ ¥";
     let name = name.trim();
     let (_, unit) = name.split_once(['(', '[', '（'])?;
     let unit =
         unit.strip_suffix([')', ']', '）']).filter(|unit| unit.parse::<u32>().is_err() || unit.len() > 2)?;
-    let is_code = (3..=5).contains(&unit.len()) && unit.bytes().all(|letter| letter.is_ascii_uppercase());
-    let is_sign = unit.chars().count() == 1 && !unit.chars().any(char::is_alphanumeric);
-    let is_money = CURRENCIES.contains(&unit) || is_sign;
-    let is_plain = if is_size { is_code && !is_money } else { is_code && !has_unit(unit) || is_sign };
-    (!is_plain)
-        .then(|| format!("the name of column `{name}` has a unit, and its numbers are read as they stand"))
+    let is_among = |units: &str| units.split_ascii_whitespace().any(|known| known == unit.to_lowercase());
+    let has_number = unit.contains(|c: char| c.is_ascii_digit() || "千百万萬億亿¢".contains(c));
+    let is_said = has_unit(unit) || has_number || is_among(SHORT) || is_size && is_among(MONEY);
+    is_said.then(|| format!("the name of column `{name}` has a unit, and its numbers are read as they stand"))
 }
 
 /// Returns whether a text has a word of a unit. In `GBp`, the small letter means pence.
@@ -97,6 +96,8 @@ mod tests {
             ("Price ($)", false),
             ("bids[0].price", false),
             ("bid[0]", false),
+            ("Volume (shares)", true),
+            ("Open (USD/bbl)", false),
             ("Close", false),
         ] {
             assert_eq!(unit_in_a_name(name, is_size), None, "{name}");

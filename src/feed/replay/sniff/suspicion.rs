@@ -20,7 +20,8 @@ const CONTRACTS: &str = "tradingsymbol contractsymbol instrumenttype tenor deliv
     futures deliverymonth deliverydate contractmonth contractdate vencimiento vencimento strikepreis verfall basispreis";
 
 /// Normalized names of columns that tell apart kinds of one instrument, such as the spot and a future, if they vary.
-const KINDS: &str = "contracttype markettype producttype instrumentclass assetclass segment settlementtype";
+const KINDS: &str =
+    "series contracttype markettype producttype instrumentclass assetclass segment settlementtype";
 
 /// Parts of normalized names of columns that say in which unit prices are.
 const SCALES: &str = "exponent multiplier divisor scale factor decimals precision pricexp pxexp";
@@ -41,8 +42,9 @@ const OF_ROWS: &str = "side direction aggressor taker maker buy sell exch venue 
 const KINDS_OF_INSTRUMENTS: &str = "spot perp perpetual swap future futures forward index mark cash";
 
 /// Words of a side or a flag.
-const WORDS_OF_ROWS: &str =
-    "buy sell bid ask up down true false yes no maker taker long short open close na nan null none";
+const WORDS_OF_ROWS: &str = "buy sell bid ask up down true false yes no maker taker long short open close na nan null none \
+    kauf verkauf kupno sprzedaż alış satış koop verkoop köp sälj køb salg kjøp salg compra venta venda vendita acquisto achat vente \
+    osto myynti nákup prodej купля покупка продажа 매수 매도 买 卖 买入 卖出 買 売 買入 賣出 買い 売り";
 
 /// Parts of normalized names that mean a size.
 const SIZES: &str = "volume volumen volum wolumen qty quantity size shares lots contracts menge stückzahl 成交量 出来高 거래량 объем";
@@ -59,7 +61,7 @@ const PARTS_OF_SIZES: &str = "up down upvol downvol upvolume downvolume upticks 
     buysize sellsize buyqty sellqty buyquantity sellquantity volumebuy volumesell takerbuyvolume takersellvolume bidvolume askvolume";
 
 /// Normalized names of columns that give a zone or an offset from UTC.
-const ZONES: &str = "timezone tz zone tzone tzoffset utcoffset gmtoffset timezoneoffset offset zeitzone 时区";
+const ZONES: &str = "timezone tz tzone tzoffset utcoffset gmtoffset timezoneoffset offset zeitzone 时区";
 
 /// Words that mean a fraction of a second.
 const FRACTIONS: &str = "ms milli millis millisec millisecs millisecond milliseconds msec usec micros microsec microsecond \
@@ -103,8 +105,8 @@ impl Suspicion {
             return Some(Self::Contract);
         }
         // A zone of the power grid has other words than one of the clock.
-        let is_other_zone = column.words == Words::Few && !is_zone_of_clock(&column.example);
-        if (is_among(ZONES) || is_zone(&words(&column.name))) && !is_other_zone {
+        let is_zone_by_cell = name == "zone" && is_zone_of_clock(&column.example);
+        if is_among(ZONES) || is_zone_by_cell || is_zone(&words(&column.name)) {
             return Some(Self::Zone);
         }
         let is_named =
