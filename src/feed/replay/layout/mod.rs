@@ -254,6 +254,11 @@ impl Layout {
         columns.into_iter().filter_map(|(_, column)| column).max().map_or(0, |last| last + 1)
     }
 
+    /// Returns whether the layout is that of a vendor, rather than of any file with such columns.
+    pub fn is_of_a_vendor(&self) -> bool {
+        self.vendor.is_some_and(|vendor| !vendor.starts_with("any,"))
+    }
+
     /// Returns whether a column has the name of each row's symbol.
     pub fn has_name_column(&self) -> bool {
         self.symbol.is_some_and(|symbol| symbol.name.is_some())

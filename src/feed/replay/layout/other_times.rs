@@ -30,10 +30,12 @@ fn times_beside(names: &[Vec<u8>], rows: &[Record], layout: &Layout) -> Option<S
         let name = normal(&names[column]);
         let is_named_otherwise = OTHERS.iter().any(|part| name.contains(part));
         let is_used = layout.uses().any(|(_, used)| used == column);
-        // Of usual names, the order of preference is known.
-        let is_usual = [Role::Time, Role::Date, Role::TimeOfDay]
-            .iter()
-            .any(|role| role.names().any(|usual| usual == name));
+        // Of usual names, the order of preference is known. The times of trades may be the right ones, too.
+        let is_of_trades = ["trade", "exec", "transact", "fill"].iter().any(|part| name.contains(part));
+        let is_usual = !is_of_trades
+            && [Role::Time, Role::Date, Role::TimeOfDay]
+                .iter()
+                .any(|role| role.names().any(|usual| usual == name));
         if is_named_otherwise || is_used || is_usual {
             return false;
         }

@@ -312,6 +312,14 @@ fn times_in_another_zone_are_no_other_times() {
 }
 
 #[test]
+fn the_time_of_trades_is_told_although_its_name_is_usual() {
+    let all = records("timestamp,transact_time,price\n2024-01-03T14:30:05Z,2024-01-03T14:30:00Z,1");
+    let layout = recognize(&all, given()).unwrap().layout;
+
+    assert!(other_times::assumed(&all[0], &all[1..], &layout).is_some());
+}
+
+#[test]
 fn of_two_times_in_utc_the_one_that_is_not_read_is_told() {
     assert!(is_second_time_told([(0, 900), (60, 900)]));
     assert!(!is_second_time_told([(0, 0), (60, 0)]));

@@ -172,7 +172,7 @@ impl Suspicion {
 
 /// Returns whether a column without a name has one word that looks like a ticker. Names of columns are numbers then.
 fn is_ticker_without_name(column: &UnusedColumn, layout: &Layout) -> bool {
-    let is_unnamed = column.name.parse() == Ok(column.index) && layout.vendor.is_none();
+    let is_unnamed = column.name.parse() == Ok(column.index) && !layout.is_of_a_vendor();
     let is_upper = column.example.bytes().all(|letter| letter.is_ascii_uppercase());
     let word = normal(column.example.as_bytes());
     let is_other = WORDS_OF_ROWS.split_ascii_whitespace().any(|other| other == word);
