@@ -331,6 +331,21 @@ fn other_days_are_no_other_times() {
 }
 
 #[test]
+fn a_column_that_counts_again_and_again_beside_quotes_has_the_levels_of_a_book() {
+    let are_levels = |numbers: &[u32]| {
+        let rows: Vec<String> = numbers.iter().map(|number| format!("1704292200,{number},5,6")).collect();
+        layout(&format!("time,n,bid,ask\n{}", rows.join("\n"))).is_err()
+    };
+
+    assert!(are_levels(&[0, 1, 0, 1, 0]));
+    assert!(are_levels(&[1, 2, 3, 1, 2, 3, 1]));
+    assert!(!are_levels(&[0, 1, 0, 1]));
+    assert!(!are_levels(&[2, 3, 2, 3, 2]));
+    assert!(!are_levels(&[0, 0, 0, 0, 0]));
+    assert!(!are_levels(&[0, 1, 0, 1, 1]));
+}
+
+#[test]
 fn a_level_of_a_book_has_at_most_three_digits() {
     let rows =
         |level: &str| layout(&format!("time,side,level,price\n1704292200,bid,1,5\n1704292200,bid,{level},4"));
