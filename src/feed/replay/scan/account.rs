@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(found("cancelled", &["0", "N", "", "false"]), None);
         assert_eq!(found("condition", &["@", "new", "expired"]), None);
         assert_eq!(found("is_test", &["0", "1"]), Some(Account::Cancelled));
+        assert_eq!(found("phase", &["CONT", "INDICATIVE"]), Some(Account::Cancelled));
         assert_eq!(found("cancels", &["0", "1"]), None);
         assert_eq!(found("note", &["x", "cancelled by someone"]), Some(Account::Cancelled));
         assert_eq!(found("note", &["x", "cancelled by somebody"]), None);

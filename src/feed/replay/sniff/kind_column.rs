@@ -42,8 +42,8 @@ const CANCELS: &str = "cxl deleted isdeleted reversal reversed testtrade istest 
 /// Parts of such names.
 const PARTS_OF_CANCELS: [&str; 5] = ["cancel", "void", "bust", "storn", "撤"];
 
-/// The beginnings of words that mark a cancelled trade, in a column of any name.
-const CANCELLED: [&str; 5] = ["canc", "storn", "busted", "void", "broken"];
+/// The beginnings of words that mark a cancelled trade, or a price without a trade, in a column of any name.
+const CANCELLED: [&str; 7] = ["canc", "storn", "busted", "void", "broken", "indicativ", "theoretic"];
 
 /// The largest number of bytes of such a word and what stands beside it.
 const SHORT: usize = 20;
