@@ -297,6 +297,7 @@
 //! | `number/` | numbers, decimal commas, 32nds |
 //! | `time/` | dates, times of day, Unix times |
 //! | `zone/` | time zones, clock changes, zones that rows name |
+//! | `words.rs` | lists of words in one text |
 //! | `reason.rs` | the reasons for which rows are rejected |
 //! | `events/mod.rs` | the events of a file in order |
 //! | `events/rejected_rows.rs` | counts and logs rejected rows |

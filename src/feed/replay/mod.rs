@@ -43,6 +43,7 @@ mod settings;
 mod sniff;
 mod text_lines;
 mod time;
+mod words;
 pub(super) mod zone;
 
 use std::collections::HashSet;

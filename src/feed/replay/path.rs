@@ -1,6 +1,7 @@
 //! Finds the symbol and the day in the path of a file.
 
 use super::time::{self, DateOrder};
+use super::words::is_among_in_any_case;
 use crate::market::Symbol;
 
 /// Words in file names that describe the content of a file, and are usually not symbols.
@@ -110,7 +111,7 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     let is_small = |word: &str| !word.contains(|c: char| c.is_uppercase() || c.is_ascii_digit());
     let is_ticker = |part: &&str| {
         let is_upper = part.bytes().all(|byte| byte.is_ascii_uppercase());
-        (2..=5).contains(&part.len()) && is_upper && is_name(part) && !is_among(NO_NAMES, part)
+        (2..=5).contains(&part.len()) && is_upper && is_name(part) && !is_among_in_any_case(NO_NAMES, part)
     };
     let first_name = parts.iter().find(|part| part.split('-').any(is_name));
     let ticker =
@@ -127,7 +128,7 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let mut name = words.join("-");
         let behind = parts.get(next).copied().unwrap_or_default();
         let (word, rest) = behind.split_once('-').unwrap_or((behind, ""));
-        if is_among(CURRENCIES, word) || is_contract(&name, word, rest) {
+        if is_among_in_any_case(CURRENCIES, word) || is_contract(&name, word, rest) {
             name = format!("{name}_{word}");
         }
         // OKX names a file `BTC-USD-240329-1D`.
@@ -176,12 +177,12 @@ fn is_day_of_contract(word: &str) -> bool {
 
 /// Returns whether a word in front of a hyphen is an exchange in capitals.
 fn is_listing(word: &str) -> bool {
-    is_among(SOURCES, word) && word.bytes().all(|byte| byte.is_ascii_uppercase())
+    is_among_in_any_case(SOURCES, word) && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// Returns the first word of a file name that is an exchange, a broker or a vendor.
 fn source(name: &str) -> Option<&str> {
-    name.split(SEPARATORS).find(|word| is_among(SOURCES, word))
+    name.split(SEPARATORS).find(|word| is_among_in_any_case(SOURCES, word))
 }
 
 /// Returns the exchange, the broker or the vendor in a file's name that is no part of its symbol.
@@ -209,7 +210,7 @@ fn words_behind<'a>(name: &'a str, symbol: &str) -> Vec<&'a str> {
         word.len() > 1
             && word.starts_with(|first: char| first.is_uppercase())
             && word.chars().all(char::is_alphabetic)
-            && !is_among(NO_NAMES, word)
+            && !is_among_in_any_case(NO_NAMES, word)
             && is_name(word)
     };
     let is_index_number = |word: &str| (2..=3).contains(&word.len()) && is_number(word);
@@ -308,11 +309,11 @@ fn bar_length(minutes: i64) -> i64 {
 /// periods, marks of a copy, and [`OTHER_WORDS`].
 pub fn distinct_words(path: &str) -> Vec<String> {
     // Bids and asks of one instrument are two sequences of prices.
-    let side = path.rsplit(['/', '_', '-', '.', ' ']).find(|word| is_among("bid ask", word));
+    let side = path.rsplit(['/', '_', '-', '.', ' ']).find(|word| is_among_in_any_case("bid ask", word));
     let name = without_copy_mark(stem(path)).to_lowercase();
     let is_strike = |word: &str| word.len() == 4 && is_number_of_a_symbol(word);
     let words = name.split(['_', '-', ',', ' ', '+', '.']);
-    let is_distinct = |word: &str| is_name(word) && !is_period(word) || is_among(SOURCES, word);
+    let is_distinct = |word: &str| is_name(word) && !is_period(word) || is_among_in_any_case(SOURCES, word);
     let words = words.filter(|word| is_distinct(word) || is_strike(word));
     words.chain(side).map(str::to_lowercase).collect()
 }
@@ -390,10 +391,10 @@ fn stem(path: &str) -> &str {
 fn is_name(word: &str) -> bool {
     // `history7` and `Classeur1` are such words, too.
     let without_number = word.trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_other =
-        is_among(OTHER_WORDS, word) || without_number.len() >= 4 && is_among(OTHER_WORDS, without_number);
+    let is_other = is_among_in_any_case(OTHER_WORDS, word)
+        || without_number.len() >= 4 && is_among_in_any_case(OTHER_WORDS, without_number);
     let is_code = is_version(word) || is_number(word) || is_interval(word) || is_hash(word);
-    !is_other && !is_code && !is_among(SOURCES, word)
+    !is_other && !is_code && !is_among_in_any_case(SOURCES, word)
 }
 
 /// Returns whether a word is a hash in hexadecimal digits, such as `8b0c1f3e`.
@@ -440,10 +441,6 @@ fn is_period(word: &str) -> bool {
         || unit.len() < word.len() && ["q", "v", "p", "part", "t", "vol", "no", "utc", "gmt"].contains(&unit)
 }
 
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
-}
-
 /// Returns whether a word is an interval, such as `1min`, `5m`, `h1` or `d1`. An interval is a number with a
 /// unit of time before or after it.
 fn is_interval(word: &str) -> bool {
@@ -455,7 +452,7 @@ fn is_interval(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
     // `H24` is the month of a contract.
-    unit.len() < word.len() && UNITS.contains(&unit) || is_among(UNIT_FIRST, &word)
+    unit.len() < word.len() && UNITS.contains(&unit) || is_among_in_any_case(UNIT_FIRST, &word)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The names of columns in a header, without what stands beside them: a unit in brackets, or a symbol.
 
+use super::super::words::is_among_in_any_case;
 use super::Record;
 use super::entry::Entry;
 use super::role::{Role, normal};
@@ -62,7 +63,7 @@ fn word_beside(texts: &[String]) -> Option<(String, Vec<Option<String>>)> {
         let split: Vec<_> = texts.iter().map(|text| split(text).filter(|(_, name)| is_name(name))).collect();
         let (word, _) = split.iter().flatten().next()?.clone();
         let is_one = split.iter().flatten().all(|(other, _)| *other == word);
-        let is_other = is_among(OTHER_PRICES, &word);
+        let is_other = is_among_in_any_case(OTHER_PRICES, &word);
         let names: Vec<Option<String>> = split.into_iter().map(|found| found.map(|(_, name)| name)).collect();
         (is_one && !is_other && names.iter().flatten().count() >= LEAST).then_some((word, names))
     };
@@ -72,11 +73,7 @@ fn word_beside(texts: &[String]) -> Option<(String, Vec<Option<String>>)> {
 /// Returns whether a word beside the names of columns may be a symbol.
 fn is_symbol(word: &str) -> bool {
     let is_upper = word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase);
-    is_upper && !is_among(NO_SYMBOLS, word)
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(word))
+    is_upper && !is_among_in_any_case(NO_SYMBOLS, word)
 }
 
 /// Removes a unit in brackets behind a name, as in `Open (GBX)`. A change in percent is no unit.

@@ -1,5 +1,6 @@
 //! Recognizes files whose rows are of several kinds: trades beside asks, and levels of an order book.
 
+use super::super::words::is_among;
 use super::Record;
 use super::layout_error::LayoutError;
 use super::role::normal;
@@ -70,10 +71,6 @@ pub fn are_of_trades(names: &[String]) -> bool {
     let is_of_trades =
         |name: &String| PARTS.iter().any(|part| name.contains(part)) || is_among("tid hash", name);
     names.iter().any(is_of_trades)
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Returns whether a column says of each row which price of a bar it has.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::words::is_among;
 use super::columns::Columns;
 use super::given::Given;
 use super::role::{Role, normal};
@@ -75,8 +76,4 @@ fn are_all(words: &str, rows: &[Record], column: usize) -> bool {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
     };
     cells().next().is_some() && cells().all(|cell| is_among(words, &cell))
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known == word)
 }

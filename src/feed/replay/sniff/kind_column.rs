@@ -1,6 +1,7 @@
 //! Finds the columns that may say of which kind each row is: a trade, a payment, an order that was not filled.
 
 use super::super::layout::{Layout, Record, Values, are_of_trades, normal};
+use super::super::words::is_among;
 
 /// Words of a trade.
 const TRADES: &str =
@@ -211,8 +212,4 @@ impl Meaning {
 fn is_cancelled(text: &str) -> bool {
     let mut words = text.split(|c: char| !c.is_alphanumeric());
     text.len() <= SHORT && words.any(|word| CANCELLED.iter().any(|start| word.starts_with(start)))
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|known| known == word)
 }
