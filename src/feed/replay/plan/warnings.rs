@@ -163,7 +163,13 @@ fn evening(plan: &Plan) -> Option<String> {
 fn digits(plan: &Plan) -> Option<String> {
     let (_, form) = plan.layout.times.columns.time_of_day()?;
     let other = plan.scan.times.other_form?;
-    Some(format!("the times of day are read as {form}, and could be {other} (set it by --time-of-day)"))
+    let advice = match (form, other) {
+        (TimeOfDayForm::Digits(_), TimeOfDayForm::Digits(_)) => {
+            "six digits, with the zeros before them, would tell"
+        }
+        _ => "set it by --time-of-day",
+    };
+    Some(format!("the times of day are read as {form}, and could be {other} ({advice})"))
 }
 
 fn exchanged_dates(plan: &Plan) -> Option<String> {

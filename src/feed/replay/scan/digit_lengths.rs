@@ -29,6 +29,9 @@ pub struct DigitLengths {
     /// The number of rows, and the day of the first one.
     rows: u64,
     first_day: Option<i64>,
+    has_several_days: bool,
+    /// The least and the greatest time of day of at most four digits, as a number.
+    span: Option<(u32, u32)>,
     /// The possible lengths with their readings, the shortest first. So the first one fits all rows so far.
     possible: Vec<(usize, Readings)>,
 }
@@ -42,7 +45,15 @@ impl DigitLengths {
         };
         let lengths = if column.is_some() { &LENGTHS[..] } else { &LENGTHS[..1] };
         let possible = lengths.iter().map(|length| (*length, Readings::new(known, *length)));
-        Self { column, longest: 0, rows: 0, first_day: None, possible: possible.collect() }
+        Self {
+            column,
+            longest: 0,
+            rows: 0,
+            first_day: None,
+            has_several_days: false,
+            span: None,
+            possible: possible.collect(),
+        }
     }
 
     /// Returns how many cells of a row must be read to include all columns of the time.
@@ -70,7 +81,8 @@ impl DigitLengths {
     fn settle(&mut self, stamp: Stamp) {
         self.rows += 1;
         let day = stamp.nanos().div_euclid(DAY);
-        if *self.first_day.get_or_insert(day) != day && self.rows > SETTLED_AFTER {
+        self.has_several_days |= *self.first_day.get_or_insert(day) != day;
+        if self.has_several_days && self.rows > SETTLED_AFTER {
             self.possible.truncate(1);
         }
     }
@@ -82,8 +94,19 @@ impl DigitLengths {
 
     /// Returns the reading that all rows together make the likeliest.
     pub fn decide(mut self) -> Read {
+        let may_be_seconds = self.may_be_seconds();
         let (_, readings) = self.possible.swap_remove(0);
-        readings.decide(self.longest)
+        let read = readings.decide(self.longest);
+        let is_digits = matches!(read.times.columns.time_of_day(), Some((_, TimeOfDayForm::Digits(4))));
+        let seconds = (is_digits && may_be_seconds).then_some(TimeOfDayForm::Digits(6));
+        Read { other_form: seconds.or(read.other_form), ..read }
+    }
+
+    /// Returns whether times of at most four digits may be minutes and seconds of the first hour, without the zeros before
+    /// them: they are of one day, begin in the first hour, and end before the last one.
+    fn may_be_seconds(&self) -> bool {
+        let is_part_of_day = self.span.is_some_and(|(least, most)| least < 100 && most < 2300);
+        self.possible.len() > 1 && !self.has_several_days && is_part_of_day
     }
 
     fn shortest(&self) -> &Readings {
@@ -94,6 +117,12 @@ impl DigitLengths {
     fn observe_length(&mut self, row: &Cells<'_>) {
         let Some(cell) = self.column.and_then(|column| row.get(column)) else { return };
         let whole = cell.trim_ascii().split(|byte| *byte == b'.').next().unwrap_or_default();
+        if whole.len() <= 4
+            && let Some(number) = str::from_utf8(whole).ok().and_then(|text| text.parse().ok())
+        {
+            let (least, most) = self.span.unwrap_or((number, number));
+            self.span = Some((least.min(number), most.max(number)));
+        }
         if whole.len() <= self.longest {
             return;
         }
@@ -250,6 +279,22 @@ mod tests {
         assert_eq!(longest_after(4097, 2), TimeOfDayForm::Digits(6));
         assert_eq!(longest_after(4096, 2), TimeOfDayForm::Counted(MidnightUnit::Milliseconds));
         assert_eq!(longest_after(4097, 1), TimeOfDayForm::Counted(MidnightUnit::Milliseconds));
+    }
+
+    #[test]
+    fn digits_of_the_first_hours_may_be_minutes_and_seconds() {
+        let may_be = |lines: &[&str]| {
+            times_of_day(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()).other_form
+                == Some(TimeOfDayForm::Digits(6))
+        };
+
+        assert!(may_be(&["5", "14", "100", "1630"]));
+        assert!(may_be(&["59", "2259"]));
+        assert!(!may_be(&["59", "2300"]));
+        assert!(may_be(&["0", "130"]));
+        assert!(!may_be(&["100", "1630"]));
+        assert!(!may_be(&["0005", "1630"]));
+        assert!(!may_be(&["5", "14", "101630"]));
     }
 
     #[test]
